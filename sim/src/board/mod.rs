@@ -1,0 +1,427 @@
+//! A board under power: chips, the nets between them, and the driver that makes time pass.
+//!
+//! Time passes in *windows*. A window is no longer than the shortest lookahead of any chip, that is: than the shortest
+//! time in which something one chip does can be seen by another. So the chips of a board can run through a window
+//! apart from each other, in any order or at the same time, and nobody receives something from its past. Between
+//! windows everything that the chips did is sorted by time, put on the nets, and told to the other ends. When
+//! everybody sleeps, the window starts at the next event: waiting costs no work.
+//!
+//! A probe's SWD wire is the exception: it reaches into the target within the window. Therefore a probe runs before
+//! its targets (one thread), or its targets follow the [`Promise`] it gives (several threads); see [`threads`].
+
+mod net;
+mod promise;
+mod threads;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use net::{NetId, Terminal};
+pub use promise::{Promise, PromisingWire};
+
+use crate::chip::Chip;
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::time::{Span, Time};
+use crate::trace::{Sink, Sinks};
+use crate::usb::UsbPort;
+use crate::wire::{Drive, Edge, Level, PinId, Signal};
+use net::Net;
+use threads::Threads;
+
+/// A chip as the board and whoever clocks its debug port share it.
+pub type SharedChip = Arc<Mutex<dyn Chip>>;
+
+/// How the chips of a board run through a window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Driver {
+    /// One after the other on the calling thread.
+    #[default]
+    Stepped,
+    /// Each on its own thread. Same results, to the picosecond.
+    Threaded,
+}
+
+/// Edges that did not come through a chip's outbox (a debug wire that is clocked within a window), for the sinks only.
+pub type Tap = Arc<Mutex<Vec<(Time, NetId, Signal)>>>;
+
+struct Slot {
+    name: String,
+    chip: SharedChip,
+    /// Edges of this chip are seen this much later.
+    latency: Span,
+    /// Net of each pin, by pin number.
+    routes: Vec<Option<NetId>>,
+    outbox: Vec<Edge>,
+    /// The probe whose promise bounds this chip.
+    follows: Option<Promise>,
+}
+
+/// Something on its way to the nets; ordered by time, then by who did it, then by when it was done.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Event {
+    at: Time,
+    source: usize,
+    sequence: u64,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Pin(Terminal, Signal),
+    Tapped(NetId, Signal),
+}
+
+/// See the module's documentation.
+pub struct Board {
+    slots: Vec<Slot>,
+    /// The order in which one thread runs the chips: probes first.
+    order: Vec<usize>,
+    nets: Vec<Net>,
+    now: Time,
+    window: Span,
+    /// What happened and is not on the nets yet, earliest first.
+    queue: BinaryHeap<Reverse<(Event, Detail)>>,
+    sequence: u64,
+    tap: Tap,
+    sinks: Sinks,
+    /// Chips with a USB socket, and the attention count each was last seen with.
+    ports: Vec<(usize, u64)>,
+    threads: Option<Threads>,
+}
+
+/// Details never decide the order: the sequence number is unique.
+#[derive(Clone, Copy)]
+struct Detail(What);
+
+impl PartialEq for Detail {
+    fn eq(&self, _: &Detail) -> bool {
+        true
+    }
+}
+
+impl Eq for Detail {}
+
+impl PartialOrd for Detail {
+    fn partial_cmp(&self, other: &Detail) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Detail {
+    fn cmp(&self, _: &Detail) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let chips: Vec<_> = self.slots.iter().map(|slot| &slot.name).collect();
+        f.debug_struct("Board").field("now", &self.now).field("chips", &chips).finish_non_exhaustive()
+    }
+}
+
+/// A board while it is put together.
+#[derive(Default)]
+pub struct Builder {
+    slots: Vec<Slot>,
+    nets: Vec<Net>,
+    tap: Tap,
+    promises: Vec<Promise>,
+    probe_of: Vec<Option<usize>>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("chips", &self.slots.len()).field("nets", &self.nets.len()).finish()
+    }
+}
+
+impl Builder {
+    /// The place where debug wires report their edges.
+    #[must_use]
+    pub fn tap(&self) -> Tap {
+        self.tap.clone()
+    }
+
+    /// Adds a chip; the answer is its index. `promise` is what a probe made its debug wires with, `probe` the index of
+    /// the chip that clocks this chip's debug port, which must have been added with a promise.
+    pub fn chip(&mut self, name: &str, chip: SharedChip, promise: Option<Promise>, probe: Option<usize>) -> usize {
+        let latency = chip.lock().lookahead();
+        let follows = probe.and_then(|index| self.promises.get(index).cloned());
+        self.slots.push(Slot { name: name.into(), chip, latency, routes: Vec::new(), outbox: Vec::new(), follows });
+        self.promises.push(promise.unwrap_or_default());
+        self.probe_of.push(probe);
+        self.slots.len() - 1
+    }
+
+    /// Wires pins together. `outside` is what is on the net besides (a pull-up resistor, an open button).
+    pub fn net(&mut self, name: &str, ends: &[Terminal], outside: Drive) -> NetId {
+        let id = NetId(self.nets.len());
+        self.nets.push(Net::new(name, ends, outside));
+        for end in ends {
+            let Some(slot) = self.slots.get_mut(end.chip) else { continue };
+            let pin = usize::from(end.pin.0);
+            if slot.routes.len() <= pin {
+                slot.routes.resize(pin + 1, None);
+            }
+            slot.routes[pin] = Some(id);
+        }
+        id
+    }
+
+    /// Powers the board.
+    #[must_use]
+    pub fn power_on(mut self, driver: Driver) -> Board {
+        let window = self.slots.iter().map(|slot| slot.latency).min().unwrap_or(Span::ms(1));
+        let mut order: Vec<usize> = (0..self.slots.len()).collect();
+        order.sort_by_key(|&index| (self.probe_of[index].is_some(), index));
+        let mut ports = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let mut chip = slot.chip.lock();
+            if let Some(port) = chip.usb() {
+                ports.push((index, port.attention()));
+            }
+        }
+        let threads = (driver == Driver::Threaded).then(|| {
+            Threads::start(self.slots.iter().zip(&self.promises).map(|(slot, promise)| threads::Job {
+                chip: slot.chip.clone(),
+                promise: promise.clone(),
+                follows: slot.follows.clone(),
+            }))
+        });
+        let mut board = Board {
+            slots: self.slots,
+            order,
+            nets: self.nets,
+            now: Time::ZERO,
+            window,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            tap: self.tap,
+            sinks: Sinks::default(),
+            ports,
+            threads,
+        };
+        board.tell_levels();
+        board
+    }
+}
+
+impl Board {
+    /// Adds a sink; it sees what happens from now on, first the level of every net.
+    pub fn add_sink(&mut self, mut sink: Box<dyn Sink>) {
+        for (index, net) in self.nets.iter().enumerate() {
+            sink.net(self.now, NetId(index), Signal::Drive(net.level().into()));
+        }
+        self.sinks.0.push(sink);
+    }
+
+    /// The nets' names, in the order of their ids.
+    #[must_use]
+    pub fn net_names(&self) -> Vec<String> {
+        self.nets.iter().map(|net| net.name.clone()).collect()
+    }
+
+    /// The net called `name`.
+    #[must_use]
+    pub fn net(&self, name: &str) -> Option<NetId> {
+        self.nets.iter().position(|net| net.name == name).map(NetId)
+    }
+
+    /// The level of a net.
+    #[must_use]
+    pub fn level(&self, net: NetId) -> Level {
+        self.nets.get(net.0).map_or(Level::Unknown, Net::level)
+    }
+
+    /// Somebody outside the chips (a finger, a jumper, a fault) drives a net from now on.
+    pub fn drive(&mut self, net: NetId, drive: Drive) {
+        let now = self.now;
+        let Some(wire) = self.nets.get_mut(net.0) else { return };
+        if !wire.drive_outside(drive) {
+            return;
+        }
+        let signal = Signal::Drive(wire.level().into());
+        let ends: Vec<Terminal> = wire.ends().collect();
+        self.sinks.net(now, net, signal);
+        for end in ends {
+            self.slots[end.chip].chip.lock().receive(Edge { at: now, pin: end.pin, signal });
+        }
+    }
+
+    /// The chips' names, in the order of their indices.
+    pub fn chip_names(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().map(|slot| slot.name.as_str())
+    }
+
+    /// The chip called `name`, brought to the board's time.
+    #[must_use]
+    pub fn chip(&mut self, name: &str) -> Option<SharedChip> {
+        let index = self.slots.iter().position(|slot| slot.name == name)?;
+        self.bring(index);
+        Some(self.slots[index].chip.clone())
+    }
+
+    /// Takes the board off its supply and puts it back.
+    pub fn power_cycle(&mut self) {
+        self.queue.clear();
+        for index in 0..self.slots.len() {
+            self.bring(index);
+            self.slots[index].outbox.clear();
+            self.slots[index].chip.lock().power_cycle(self.now);
+        }
+        self.tell_levels();
+    }
+
+    /// What the models were asked for and do not have, so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut report = Report::default();
+        for slot in &self.slots {
+            slot.chip.lock().report(&mut report);
+        }
+        report
+    }
+
+    /// Tells every pin what its net is.
+    fn tell_levels(&mut self) {
+        for net in &self.nets {
+            let signal = Signal::Drive(net.level().into());
+            for end in net.ends() {
+                self.slots[end.chip].chip.lock().receive(Edge { at: self.now, pin: end.pin, signal });
+            }
+        }
+    }
+
+    /// Brings a chip that had nothing to do to the board's time.
+    fn bring(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let mut chip = slot.chip.lock();
+        while chip.now() < self.now {
+            chip.advance(self.now, &mut slot.outbox);
+        }
+    }
+
+    fn next_chip_event(&self) -> Time {
+        self.slots.iter().map(|slot| slot.chip.lock().next_event()).min().unwrap_or(Time::NEVER)
+    }
+
+    /// One window up to `end`.
+    fn run_window(&mut self, end: Time) {
+        if let Some(threads) = &mut self.threads {
+            threads.run(end, self.slots.iter_mut().map(|slot| &mut slot.outbox));
+        } else {
+            for &index in &self.order {
+                let slot = &mut self.slots[index];
+                let mut chip = slot.chip.lock();
+                while chip.next_event() < end && chip.now() < end {
+                    chip.advance(end, &mut slot.outbox);
+                }
+            }
+        }
+        self.now = end;
+        self.collect();
+        self.settle();
+    }
+
+    /// Takes what the chips did into the queue.
+    fn collect(&mut self) {
+        let Board { slots, queue, sequence, tap, .. } = self;
+        let mut push = |at, source, what| {
+            *sequence += 1;
+            queue.push(Reverse((Event { at, source, sequence: *sequence }, Detail(what))));
+        };
+        for (index, slot) in slots.iter_mut().enumerate() {
+            for edge in slot.outbox.drain(..) {
+                push(edge.at, index, What::Pin(Terminal { chip: index, pin: edge.pin }, edge.signal));
+            }
+        }
+        for (at, net, signal) in tap.lock().drain(..) {
+            push(at, usize::MAX, What::Tapped(net, signal));
+        }
+    }
+
+    /// Puts what happened before now on the nets and tells the other ends. What a chip did beyond now (the last
+    /// instruction of a window may overshoot it) waits for its turn.
+    fn settle(&mut self) {
+        while let Some(Reverse((event, Detail(what)))) = self.queue.peek().copied() {
+            if event.at >= self.now {
+                break;
+            }
+            self.queue.pop();
+            let (from, signal) = match what {
+                What::Tapped(net, signal) => {
+                    self.sinks.net(event.at, net, signal);
+                    continue;
+                }
+                What::Pin(from, signal) => (from, signal),
+            };
+            let Board { slots, nets, sinks, .. } = self;
+            let source = &slots[from.chip];
+            let Some(&Some(id)) = source.routes.get(usize::from(from.pin.0)) else { continue };
+            let latency = source.latency;
+            nets[id.0].signal(id, event.at, from, signal, sinks, |end, edge| {
+                slots[end.chip].chip.lock().receive(Edge { at: edge.at + latency, ..edge });
+            });
+        }
+    }
+
+    /// Whether a USB port asks to be looked at; remembers that it did.
+    fn attention(&mut self) -> bool {
+        let mut changed = false;
+        for (index, seen) in &mut self.ports {
+            if let Some(port) = self.slots[*index].chip.lock().usb() {
+                let count = port.attention();
+                changed |= std::mem::replace(seen, count) != count;
+            }
+        }
+        changed
+    }
+}
+
+impl Machine for Board {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn next_event(&self) -> Time {
+        self.next_chip_event().max(self.now)
+    }
+
+    fn advance(&mut self, until: Time) {
+        while self.now < until {
+            let start = self.next_event();
+            if start >= until {
+                self.now = until;
+                self.settle();
+                return;
+            }
+            self.run_window(until.min(start + self.window));
+            if self.attention() {
+                return;
+            }
+        }
+    }
+
+    fn ports(&self) -> usize {
+        self.ports.len()
+    }
+
+    fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
+        let (slot, _) = self.ports[index];
+        self.bring(slot);
+        let mut chip = self.slots[slot].chip.lock();
+        let Some(port) = chip.usb() else { return };
+        f(port);
+        self.ports[index].1 = port.attention();
+    }
+}
+
+/// A pin of chip number `chip`.
+#[must_use]
+pub fn terminal(chip: usize, pin: u16) -> Terminal {
+    Terminal { chip, pin: PinId(pin) }
+}

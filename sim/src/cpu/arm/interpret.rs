@@ -1,0 +1,328 @@
+//! The interpreter's inner loop.
+//!
+//! PC and cycle count live in local variables here; they are in [`Core`] whenever anything else runs. Frequent
+//! instructions are done in place, the others by [`Core::execute_slow`].
+
+use super::Core;
+use super::loadstore::Width;
+use super::op::{Op, kind};
+use crate::cpu::Mmio;
+
+/// Where the inner loop is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    pc: u32,
+    cycle: u64,
+}
+
+impl Core {
+    /// Executes instructions until the cycle count reaches `limit`, at least one.
+    pub(super) fn interpret<M: Mmio>(&mut self, mmio: &mut M) {
+        let mut place = Place { pc: self.pc, cycle: self.cycle };
+        loop {
+            let mut op = match self.fast.fetch.offset(place.pc) {
+                Some(at) => Op(self.memory.slot(at)),
+                None => Op::UNDECODED,
+            };
+            if op.kind() <= kind::IT_BODY {
+                (self.pc, self.cycle) = (place.pc, place.cycle);
+                match self.resolve(op) {
+                    Some(resolved) => op = resolved,
+                    None => return,
+                }
+            }
+            // With the length as a constant, and so predicted, the address of the next instruction does not wait for
+            // the decoded form of this one. That is half of the inner loop's speed.
+            place = if op.len() == 4 {
+                self.execute_one::<M, 4>(mmio, op, place)
+            } else {
+                self.execute_one::<M, 2>(mmio, op, place)
+            };
+            if place.cycle >= self.limit {
+                break;
+            }
+        }
+        (self.pc, self.cycle) = (place.pc, place.cycle);
+    }
+
+    /// Executes `op`, which is `LEN` bytes long.
+    #[inline(always)]
+    fn execute_one<M: Mmio, const LEN: u32>(&mut self, mmio: &mut M, op: Op, place: Place) -> Place {
+        let Place { mut pc, mut cycle } = place;
+        'executed: {
+            // Registers of the instruction in hand.
+            macro_rules! a {
+                () => {
+                    self.regs.r[op.a()]
+                };
+            }
+            macro_rules! b {
+                () => {
+                    self.regs.r[op.b()]
+                };
+            }
+            macro_rules! c {
+                () => {
+                    self.regs.r[op.c()]
+                };
+            }
+            // Cycles by the core's table.
+            macro_rules! cost {
+                ($what:ident) => {
+                    u64::from(self.config.timing.$what)
+                };
+            }
+            // Writes register a and sets N and Z.
+            macro_rules! set_nz {
+                ($result:expr) => {{
+                    let result: u32 = $result;
+                    self.regs.flags.set_nz(result);
+                    a!() = result;
+                }};
+            }
+            // x + y with all flags; the result is the macro's value.
+            macro_rules! adds {
+                ($x:expr, $y:expr) => {{
+                    let (x, y): (u32, u32) = ($x, $y);
+                    let (result, carry) = x.overflowing_add(y);
+                    self.regs.flags.set_nz(result);
+                    self.regs.flags.c = carry;
+                    self.regs.flags.v = (x ^ result) & (y ^ result);
+                    result
+                }};
+            }
+            // x - y with all flags.
+            macro_rules! subs {
+                ($x:expr, $y:expr) => {{
+                    let (x, y): (u32, u32) = ($x, $y);
+                    let (result, borrow) = x.overflowing_sub(y);
+                    self.regs.flags.set_nz(result);
+                    self.regs.flags.c = !borrow;
+                    self.regs.flags.v = (x ^ y) & (x ^ result);
+                    result
+                }};
+            }
+            // x + y + C with all flags.
+            macro_rules! adcs {
+                ($x:expr, $y:expr) => {{
+                    let (x, y): (u32, u32) = ($x, $y);
+                    let wide = u64::from(x) + u64::from(y) + u64::from(self.regs.flags.c);
+                    let result = wide as u32;
+                    self.regs.flags.c = wide >> 32 != 0;
+                    self.regs.flags.v = (x ^ result) & (y ^ result);
+                    set_nz!(result);
+                }};
+            }
+            // Leaves the inner loop's fast part with PC and cycle in place, and takes them back.
+            macro_rules! aside {
+                ($action:expr) => {{
+                    self.pc = pc;
+                    self.cycle = cycle;
+                    let result = $action;
+                    pc = self.pc;
+                    cycle = self.cycle;
+                    result
+                }};
+            }
+            macro_rules! load {
+                ($address:expr, $width:expr, $bytes:literal, $convert:expr) => {{
+                    let address = $address;
+                    match self.fast_load::<$bytes>(address) {
+                        Some(bytes) => {
+                            a!() = $convert(bytes);
+                            pc = pc.wrapping_add(LEN);
+                            cycle += cost!(load);
+                        }
+                        None => aside!(self.load_slow(mmio, op, address, $width)),
+                    }
+                    break 'executed;
+                }};
+            }
+            macro_rules! store {
+                ($address:expr, $width:expr, $convert:expr) => {{
+                    let address = $address;
+                    if self.fast_store(address, $convert(a!())) {
+                        pc = pc.wrapping_add(LEN);
+                        cycle += cost!(store);
+                    } else {
+                        aside!(self.store_slow(mmio, op, address, $width));
+                    }
+                    break 'executed;
+                }};
+            }
+            macro_rules! branch_if {
+                ($condition:expr) => {{
+                    if $condition {
+                        pc = pc.wrapping_add(op.imm());
+                        cycle += cost!(branch);
+                        break 'executed;
+                    }
+                }};
+            }
+            let offset_imm = || b!().wrapping_add(op.imm());
+            let offset_reg = || b!().wrapping_add(c!() << (op.imm() & 3));
+            match op.kind() {
+                kind::MOV_IMM => a!() = op.imm(),
+                kind::MOVS_IMM => set_nz!(op.imm()),
+                kind::MOV_REG => a!() = c!(),
+                kind::MOVS_REG => set_nz!(c!()),
+                kind::MVN_REG => a!() = !c!(),
+                kind::MVNS_REG => set_nz!(!c!()),
+                kind::MOVT => a!() = a!() & 0xFFFF | op.imm() << 16,
+                kind::ADD_IMM => a!() = b!().wrapping_add(op.imm()),
+                kind::ADDS_IMM => a!() = adds!(b!(), op.imm()),
+                kind::ADD_REG => a!() = b!().wrapping_add(c!()),
+                kind::ADDS_REG => a!() = adds!(b!(), c!()),
+                kind::ADCS_REG => adcs!(b!(), c!()),
+                kind::SUB_IMM => a!() = b!().wrapping_sub(op.imm()),
+                kind::SUBS_IMM => a!() = subs!(b!(), op.imm()),
+                kind::SUB_REG => a!() = b!().wrapping_sub(c!()),
+                kind::SUBS_REG => a!() = subs!(b!(), c!()),
+                kind::SBCS_REG => adcs!(b!(), !c!()),
+                kind::RSB_IMM => a!() = op.imm().wrapping_sub(b!()),
+                kind::RSBS_IMM => a!() = subs!(op.imm(), b!()),
+                kind::CMP_IMM => _ = subs!(b!(), op.imm()),
+                kind::CMP_REG => _ = subs!(b!(), c!()),
+                kind::CMN_REG => _ = adds!(b!(), c!()),
+                kind::ADD_LSL => a!() = b!().wrapping_add(c!() << (op.imm() & 31)),
+                kind::SUB_LSL => a!() = b!().wrapping_sub(c!() << (op.imm() & 31)),
+                kind::ADR => a!() = (pc.wrapping_add(4) & !3).wrapping_add(op.imm()),
+                kind::AND_IMM => a!() = b!() & op.imm(),
+                kind::ANDS_IMM => set_nz!(b!() & op.imm()),
+                kind::AND_REG => a!() = b!() & c!(),
+                kind::ANDS_REG => set_nz!(b!() & c!()),
+                kind::BIC_IMM => a!() = b!() & !op.imm(),
+                kind::BIC_REG => a!() = b!() & !c!(),
+                kind::BICS_REG => set_nz!(b!() & !c!()),
+                kind::ORR_IMM => a!() = b!() | op.imm(),
+                kind::ORR_REG => a!() = b!() | c!(),
+                kind::ORRS_REG => set_nz!(b!() | c!()),
+                kind::EOR_IMM => a!() = b!() ^ op.imm(),
+                kind::EOR_REG => a!() = b!() ^ c!(),
+                kind::EORS_REG => set_nz!(b!() ^ c!()),
+                kind::TST_IMM => self.regs.flags.set_nz(b!() & op.imm()),
+                kind::TST_REG => self.regs.flags.set_nz(b!() & c!()),
+                kind::LSL_IMM => a!() = c!() << (op.imm() & 31),
+                kind::LSLS_IMM => {
+                    let m = c!();
+                    self.regs.flags.c = m >> ((32 - op.imm()) & 31) & 1 == 1;
+                    set_nz!(m << (op.imm() & 31));
+                }
+                kind::LSR_IMM => a!() = (u64::from(c!()) >> (op.imm() & 63)) as u32,
+                kind::LSRS_IMM => {
+                    let m = c!();
+                    self.regs.flags.c = m >> ((op.imm() - 1) & 31) & 1 == 1;
+                    set_nz!((u64::from(m) >> (op.imm() & 63)) as u32);
+                }
+                kind::ASR_IMM => a!() = (i64::from(c!() as i32) >> (op.imm() & 63)) as u32,
+                kind::ASRS_IMM => {
+                    let m = c!();
+                    self.regs.flags.c = m >> ((op.imm() - 1) & 31) & 1 == 1;
+                    set_nz!((i64::from(m as i32) >> (op.imm() & 63)) as u32);
+                }
+                kind::SXTB => a!() = c!().rotate_right(op.imm()) as i8 as u32,
+                kind::SXTH => a!() = c!().rotate_right(op.imm()) as i16 as u32,
+                kind::UXTB => a!() = c!().rotate_right(op.imm()) & 0xFF,
+                kind::UXTH => a!() = c!().rotate_right(op.imm()) & 0xFFFF,
+                // imm: lsb, and 32 - width in the next byte.
+                kind::UBFX => a!() = b!() >> (op.imm() & 31) << (op.imm() >> 8 & 31) >> (op.imm() >> 8 & 31),
+                kind::SBFX => {
+                    let high = b!() >> (op.imm() & 31) << (op.imm() >> 8 & 31);
+                    a!() = (high as i32 >> (op.imm() >> 8 & 31)) as u32;
+                }
+                kind::BFI => {
+                    let mask = u32::MAX >> (op.imm() >> 8 & 31) << (op.imm() & 31);
+                    a!() = a!() & !mask | b!() << (op.imm() & 31) & mask;
+                }
+                kind::BFC => a!() &= !(u32::MAX >> (op.imm() >> 8 & 31) << (op.imm() & 31)),
+                kind::REV => a!() = c!().swap_bytes(),
+                kind::REV16 => a!() = c!().swap_bytes().rotate_right(16),
+                kind::CLZ => a!() = c!().leading_zeros(),
+                kind::MUL => a!() = b!().wrapping_mul(c!()),
+                kind::MULS => {
+                    set_nz!(b!().wrapping_mul(c!()));
+                    cycle += cost!(multiply) - 1;
+                }
+                kind::MLA => a!() = b!().wrapping_mul(c!()).wrapping_add(self.regs.r[op.imm() as usize & 15]),
+                kind::MLS => a!() = self.regs.r[op.imm() as usize & 15].wrapping_sub(b!().wrapping_mul(c!())),
+                kind::UMULL => {
+                    let product = u64::from(b!()) * u64::from(c!());
+                    a!() = product as u32;
+                    self.regs.r[op.imm() as usize & 15] = (product >> 32) as u32;
+                }
+                kind::LDR_IMM => load!(offset_imm(), Width::Word, 4, u32::from_le_bytes),
+                kind::LDR_REG => load!(offset_reg(), Width::Word, 4, u32::from_le_bytes),
+                kind::LDR_LIT => {
+                    let address = (pc.wrapping_add(4) & !3).wrapping_add(op.imm());
+                    load!(address, Width::Word, 4, u32::from_le_bytes)
+                }
+                kind::LDRB_IMM => load!(offset_imm(), Width::Byte, 1, |[x]: [u8; 1]| u32::from(x)),
+                kind::LDRB_REG => load!(offset_reg(), Width::Byte, 1, |[x]: [u8; 1]| u32::from(x)),
+                kind::LDRH_IMM => load!(offset_imm(), Width::Half, 2, |x| u32::from(u16::from_le_bytes(x))),
+                kind::LDRH_REG => load!(offset_reg(), Width::Half, 2, |x| u32::from(u16::from_le_bytes(x))),
+                kind::LDRSB_IMM => load!(offset_imm(), Width::SignedByte, 1, |[x]: [u8; 1]| x as i8 as u32),
+                kind::LDRSB_REG => load!(offset_reg(), Width::SignedByte, 1, |[x]: [u8; 1]| x as i8 as u32),
+                kind::LDRSH_IMM => load!(offset_imm(), Width::SignedHalf, 2, |x| i16::from_le_bytes(x) as u32),
+                kind::LDRSH_REG => load!(offset_reg(), Width::SignedHalf, 2, |x| i16::from_le_bytes(x) as u32),
+                kind::STR_IMM => store!(offset_imm(), Width::Word, u32::to_le_bytes),
+                kind::STR_REG => store!(offset_reg(), Width::Word, u32::to_le_bytes),
+                kind::STRB_IMM => store!(offset_imm(), Width::Byte, |x| [x as u8]),
+                kind::STRB_REG => store!(offset_reg(), Width::Byte, |x| [x as u8]),
+                kind::STRH_IMM => store!(offset_imm(), Width::Half, |x| (x as u16).to_le_bytes()),
+                kind::STRH_REG => store!(offset_reg(), Width::Half, |x| (x as u16).to_le_bytes()),
+                kind::B => {
+                    pc = pc.wrapping_add(op.imm());
+                    cycle += cost!(branch);
+                    break 'executed;
+                }
+                kind::BEQ => branch_if!(self.regs.flags.zero()),
+                kind::BNE => branch_if!(!self.regs.flags.zero()),
+                kind::BCS => branch_if!(self.regs.flags.c),
+                kind::BCC => branch_if!(!self.regs.flags.c),
+                kind::BMI => branch_if!(self.regs.flags.negative()),
+                kind::BPL => branch_if!(!self.regs.flags.negative()),
+                kind::BVS => branch_if!(self.regs.flags.overflow()),
+                kind::BVC => branch_if!(!self.regs.flags.overflow()),
+                kind::BHI => branch_if!(self.regs.flags.c && !self.regs.flags.zero()),
+                kind::BLS => branch_if!(!self.regs.flags.c || self.regs.flags.zero()),
+                kind::BGE => branch_if!(!self.regs.flags.less()),
+                kind::BLT => branch_if!(self.regs.flags.less()),
+                kind::BGT => branch_if!(!self.regs.flags.less() && !self.regs.flags.zero()),
+                kind::BLE => branch_if!(self.regs.flags.less() || self.regs.flags.zero()),
+                kind::CBZ => branch_if!(a!() == 0),
+                kind::CBNZ => branch_if!(a!() != 0),
+                kind::BL => {
+                    self.regs.r[14] = pc.wrapping_add(4) | 1;
+                    pc = pc.wrapping_add(op.imm());
+                    cycle += cost!(branch_link);
+                    break 'executed;
+                }
+                kind::BX | kind::BLX => {
+                    let target = c!();
+                    // Everything but a Thumb address outside the EXC_RETURN range is rare.
+                    if target & 1 == 1 && target < 0xF000_0000 {
+                        if op.kind() == kind::BLX {
+                            self.regs.r[14] = pc.wrapping_add(2) | 1;
+                        }
+                        pc = target & !1;
+                        cycle += cost!(branch_register);
+                    } else {
+                        aside!(self.execute_slow(mmio, op));
+                    }
+                    break 'executed;
+                }
+                kind::IT => {
+                    self.begin_it(op.imm() as u8, pc.wrapping_add(2));
+                }
+                kind::NOP | kind::YIELD => {}
+                _ => {
+                    aside!(self.execute_slow(mmio, op));
+                    break 'executed;
+                }
+            }
+            pc = pc.wrapping_add(LEN);
+            cycle += 1;
+        }
+        Place { pc, cycle }
+    }
+}

@@ -1,0 +1,240 @@
+//! A core's memories: RAM and flash, as the core and the chip's bus masters see them.
+//!
+//! All regions lie one after the other in one *arena* of bytes. A cache of decoded instructions runs beside it, one
+//! slot per half-word, so that an offset into the arena is all that is needed to find bytes and decoded instruction
+//! alike. Whatever changes bytes drops the decoded instructions that were made from them.
+
+use crate::bus::Size;
+
+/// What a core's store to a region does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Stores write.
+    Ram,
+    /// Stores go to the chip's [`super::Mmio::write`]; only [`Memory::write`] changes the contents.
+    Flash,
+}
+
+/// Names a region of a [`Memory`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegionId(usize);
+
+#[derive(Debug)]
+struct Region {
+    kind: Kind,
+    start: u32,
+    len: u32,
+}
+
+/// A stretch of the address space that shows a stretch of the arena.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// First address.
+    pub base: u32,
+    /// Length in bytes; 0 for a window that contains nothing.
+    pub len: u32,
+    /// Offset of the first byte in the arena.
+    pub start: u32,
+    /// What stores do.
+    pub kind: Kind,
+}
+
+impl Window {
+    /// Contains no address.
+    pub const EMPTY: Window = Window { base: 0, len: 0, start: 0, kind: Kind::Flash };
+
+    /// The arena offset of `address`, if the window contains it.
+    #[inline(always)]
+    pub fn offset(&self, address: u32) -> Option<u32> {
+        let offset = address.wrapping_sub(self.base);
+        (offset < self.len).then(|| self.start.wrapping_add(offset))
+    }
+}
+
+/// Bytes (as a power of two) that share one "holds decoded instructions" mark.
+const BLOCK_SHIFT: u32 = 6;
+
+/// An IT instruction (ARMv7-M ARM A7.3) changes how up to four instructions after it are decoded.
+const IT_REACH: usize = 2 + 4 * 4;
+
+/// Little-endian memories at fixed addresses; one region may show at several addresses.
+#[derive(Debug, Default)]
+pub struct Memory {
+    bytes: Vec<u8>,
+    /// Decoded instructions by arena offset / 2; 0 is "not decoded".
+    slots: Vec<u64>,
+    /// Blocks of the arena from which instructions were decoded.
+    decoded: Vec<bool>,
+    regions: Vec<Region>,
+    windows: Vec<Window>,
+    /// Which eighths of the address space have windows, so that accesses elsewhere are told at once.
+    eighths: u8,
+}
+
+impl Memory {
+    /// Adds `len` bytes, all `fill`, at `base`.
+    pub fn add(&mut self, kind: Kind, base: u32, len: u32, fill: u8) -> RegionId {
+        let start = (self.bytes.len() as u32).next_multiple_of(1 << BLOCK_SHIFT);
+        self.bytes.resize(start as usize, 0);
+        self.bytes.resize((start + len) as usize, fill);
+        // A fresh allocation of zeros costs no memory until it is used.
+        self.slots = vec![0; self.bytes.len() / 2 + 1];
+        self.decoded = vec![false; (self.bytes.len() >> BLOCK_SHIFT) + 1];
+        self.regions.push(Region { kind, start, len });
+        let id = RegionId(self.regions.len() - 1);
+        self.alias(id, base);
+        id
+    }
+
+    /// Shows `region` at `base` too.
+    pub fn alias(&mut self, region: RegionId, base: u32) {
+        let Region { kind, start, len } = self.regions[region.0];
+        self.windows.push(Window { base, len, start, kind });
+        for eighth in base >> 29..=base.wrapping_add(len.max(1) - 1) >> 29 {
+            self.eighths |= 1 << eighth;
+        }
+    }
+
+    /// The bytes of a region.
+    #[must_use]
+    pub fn region(&self, region: RegionId) -> &[u8] {
+        let region = &self.regions[region.0];
+        &self.bytes[region.start as usize..][..region.len as usize]
+    }
+
+    /// The bytes of a region, to be changed.
+    pub fn region_mut(&mut self, region: RegionId) -> &mut [u8] {
+        let (start, len) = (self.regions[region.0].start as usize, self.regions[region.0].len as usize);
+        self.forget_decoded(start, len);
+        &mut self.bytes[start..][..len]
+    }
+
+    /// The window that contains `address`.
+    #[inline]
+    pub(super) fn window(&self, address: u32) -> Option<Window> {
+        if self.eighths >> (address >> 29) & 1 == 0 {
+            return None;
+        }
+        self.windows.iter().copied().find(|w| w.offset(address).is_some())
+    }
+
+    /// Whether any region shows in the given eighth of the address space.
+    pub(super) fn reaches_eighth(&self, eighth: u32) -> bool {
+        self.eighths >> eighth & 1 == 1
+    }
+
+    /// Every address that shows arena offset `at`.
+    pub(super) fn aliases(&self, at: u32) -> impl Iterator<Item = u32> {
+        self.windows.iter().filter_map(move |w| {
+            let offset = at.wrapping_sub(w.start);
+            (offset < w.len).then(|| w.base.wrapping_add(offset))
+        })
+    }
+
+    fn find(&self, address: u32, len: usize) -> Option<usize> {
+        let window = self.window(address)?;
+        let offset = address.wrapping_sub(window.base) as usize;
+        (offset + len <= window.len as usize).then_some(window.start as usize + offset)
+    }
+
+    /// The kind of the region at `address`, if there is one.
+    #[must_use]
+    pub fn kind(&self, address: u32) -> Option<Kind> {
+        self.window(address).map(|w| w.kind)
+    }
+
+    /// Reads one little-endian value; `None` outside every region or across its end.
+    #[must_use]
+    pub fn read(&self, address: u32, size: Size) -> Option<u32> {
+        let at = self.find(address, size.bytes() as usize)?;
+        match size {
+            Size::Byte => self.load::<1>(at as u32).map(|[b]| u32::from(b)),
+            Size::Half => self.load(at as u32).map(|b| u32::from(u16::from_le_bytes(b))),
+            Size::Word => self.load(at as u32).map(u32::from_le_bytes),
+        }
+    }
+
+    /// Writes one little-endian value, whatever the kind of the region. False outside every region.
+    pub fn write(&mut self, address: u32, size: Size, value: u32) -> bool {
+        self.write_bytes(address, &value.to_le_bytes()[..size.bytes() as usize])
+    }
+
+    /// Reads bytes; `None` outside every region or across its end.
+    #[must_use]
+    pub fn read_bytes(&self, address: u32, len: usize) -> Option<&[u8]> {
+        let at = self.find(address, len)?;
+        self.bytes.get(at..at + len)
+    }
+
+    /// Writes bytes, whatever the kind of the region. False (and nothing written) outside every region.
+    pub fn write_bytes(&mut self, address: u32, bytes: &[u8]) -> bool {
+        let Some(at) = self.find(address, bytes.len()) else { return false };
+        self.forget_decoded(at, bytes.len());
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        true
+    }
+
+    /// `N` bytes at arena offset `at`.
+    #[inline(always)]
+    pub(super) fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        let at = at as usize;
+        self.bytes.get(at..at + N)?.first_chunk().copied()
+    }
+
+    /// Writes `N` bytes (1, 2 or 4, naturally aligned) at arena offset `at`. False beyond the arena.
+    #[inline(always)]
+    pub(super) fn store<const N: usize>(&mut self, at: u32, value: [u8; N]) -> bool {
+        let at = at as usize;
+        let Some(bytes) = self.bytes.get_mut(at..at + N) else { return false };
+        bytes.copy_from_slice(&value);
+        if self.decoded.get(at >> BLOCK_SHIFT).is_some_and(|d| *d) {
+            self.forget_decoded(at, N);
+        }
+        true
+    }
+
+    /// The decoded instruction at arena offset `at`; 0 if there is none.
+    #[inline(always)]
+    pub(super) fn slot(&self, at: u32) -> u64 {
+        self.slots.get((at >> 1) as usize).copied().unwrap_or(0)
+    }
+
+    /// Keeps the decoded form of an instruction at arena offset `at`.
+    pub(super) fn set_slot(&mut self, at: u32, op: u64) {
+        let at = at as usize;
+        self.slots[at >> 1] = op;
+        // Every block whose bytes this slot depends on: the instruction's own four, and what an IT before it reaches.
+        for byte in [at.saturating_sub(IT_REACH), at, at + 3] {
+            if let Some(mark) = self.decoded.get_mut(byte >> BLOCK_SHIFT) {
+                *mark = true;
+            }
+        }
+    }
+
+    /// Drops the decoded form of the instruction at arena offset `at`.
+    pub(super) fn clear_slot(&mut self, at: u32) {
+        if let Some(slot) = self.slots.get_mut((at >> 1) as usize) {
+            *slot = 0;
+        }
+    }
+
+    /// Drops the decoded instructions that depend on `len` bytes at arena offset `at`.
+    fn forget_decoded(&mut self, at: usize, len: usize) {
+        let first = at.saturating_sub(2) >> 1;
+        let end = ((at + len + IT_REACH) >> 1).min(self.slots.len());
+        if let Some(slots) = self.slots.get_mut(first..end) {
+            slots.fill(0);
+        }
+    }
+
+    /// Drops every decoded instruction.
+    pub(super) fn forget_all_decoded(&mut self) {
+        for (block, mark) in self.decoded.iter_mut().enumerate() {
+            if std::mem::take(mark) {
+                let first = block << (BLOCK_SHIFT - 1);
+                let end = (first + (1 << (BLOCK_SHIFT - 1))).min(self.slots.len());
+                self.slots[first..end].fill(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A fingerprint of everything that happened on a board's wires.
+
+use crate::board::NetId;
+use crate::time::Time;
+use crate::trace::Sink;
+use crate::wire::{Drive, Signal};
+
+/// FNV-1a, 64 bits, over every edge: time, net and signal. Two runs with the same hash had the same edges at the same
+/// picoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TraceHash {
+    state: u64,
+    edges: u64,
+}
+
+impl Default for TraceHash {
+    fn default() -> Self {
+        TraceHash { state: 0xcbf2_9ce4_8422_2325, edges: 0 }
+    }
+}
+
+impl TraceHash {
+    /// The fingerprint so far.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.state
+    }
+
+    /// How many edges went into it.
+    #[must_use]
+    pub fn edges(&self) -> u64 {
+        self.edges
+    }
+
+    /// Takes eight more bytes in.
+    pub fn word(&mut self, word: u64) {
+        for byte in word.to_le_bytes() {
+            self.state = (self.state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+impl Sink for TraceHash {
+    fn net(&mut self, at: Time, net: NetId, signal: Signal) {
+        self.edges += 1;
+        self.word(at.0);
+        self.word(net.0 as u64);
+        match signal {
+            Signal::Drive(Drive::Low) => self.word(0),
+            Signal::Drive(Drive::High) => self.word(1),
+            Signal::Drive(_) => self.word(2),
+            Signal::Serial(frame) => {
+                self.word(frame.bit.0 << 8 | 3);
+                self.word(u64::from(frame.bits) << 8 | u64::from(frame.count));
+            }
+        }
+    }
+}
