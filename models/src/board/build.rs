@@ -1,0 +1,353 @@
+//! From a board file to a board under power.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use twinboard_sim::board::{Builder, Driver, NetId, Promise, PromisingWire, SharedChip, Tap, Terminal};
+use twinboard_sim::debug::SwdWire;
+use twinboard_sim::wire::{Drive, PinId, Signal};
+
+use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
+use super::powered::{Button, Model, Powered};
+use crate::daplink::{DapLink, DapLinkConfig, pins};
+use crate::debug::link::{Observer, SwdLink};
+use crate::debug::open::open_wire;
+use crate::debug::table;
+use crate::image::Image;
+use crate::nordic::{BuildCode, Nrf52833, Options};
+use crate::parts::led_matrix::{LedMatrix, SIZE, SharedLedMatrix};
+use crate::parts::lsm303agr;
+
+/// What is decided when a board is powered, beside its file.
+#[derive(Debug, Default)]
+pub struct PowerOn<'a> {
+    /// How the chips run.
+    pub driver: Driver,
+    /// Which specimen of the board this is, from 0: it has its own serial number.
+    pub specimen: u32,
+    /// What the target's flash holds.
+    pub target: Option<&'a Image>,
+    /// Whether somebody wants to see the debug wires' edges: they cost time.
+    pub watch_wires: bool,
+}
+
+/// The settings of an nRF52833.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NrfSettings {
+    seed: u64,
+    device_id: Option<[u32; 2]>,
+    build_code: Option<String>,
+    /// The micro:bit V2's motion sensor is on its pins.
+    motion_sensor: bool,
+}
+
+impl BoardFile {
+    /// Builds the board and powers it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    pub fn power_on(&self, options: &PowerOn<'_>) -> Result<Powered, BoardError> {
+        self.check_probes()?;
+        let mut builder = Builder::default();
+        let mut chips: Vec<(String, Model)> = Vec::new();
+        let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
+        let swd = [builder.net("SWCLK", &[], Drive::Released), builder.net("SWDIO", &[], Drive::PullUp)];
+        // A probe holds its end of the target's wire, so targets are made first; on the board, probes come first.
+        let mut targets: BTreeMap<&str, Arc<Mutex<Nrf52833>>> = BTreeMap::new();
+        for entry in self.chips.iter().filter(|entry| entry.model.as_ref() == "nrf52833") {
+            let chip = nrf52833(entry, options)?;
+            targets.insert(entry.name.as_ref(), Arc::new(Mutex::new(chip)));
+        }
+        for entry in &self.chips {
+            let name: &str = entry.name.as_ref();
+            let probe = entry.probe.as_ref().and_then(|probe| indices.get(probe.as_ref() as &str).copied());
+            let (model, shared, promise): (Model, SharedChip, Option<Promise>) = match entry.model.as_ref().as_str() {
+                "nrf52833" => {
+                    let chip = targets[name].clone();
+                    (Model::Nrf52833(chip.clone()), chip, None)
+                }
+                "daplink" => {
+                    let promise = Promise::default();
+                    let mut on_wire = self.chips.iter().filter(|other| is(other.probe.as_ref(), name));
+                    let wire: Box<dyn SwdWire> = match on_wire.next() {
+                        Some(target) => {
+                            let chip = targets[target.name.as_ref() as &str].clone();
+                            let mut link = SwdLink::new(&table::NRF52833, chip);
+                            if options.watch_wires {
+                                link.observe(tap_wires(builder.tap(), swd));
+                            }
+                            Box::new(link)
+                        }
+                        None => open_wire(),
+                    };
+                    let wire = Box::new(PromisingWire::new(wire, promise.clone()));
+                    let chip = Arc::new(Mutex::new(DapLink::new(daplink(entry, options)?, wire)));
+                    (Model::DapLink(chip.clone()), chip, Some(promise))
+                }
+                other => {
+                    let message = format!("daplink or nrf52833 was expected, there is no model {other}");
+                    return Err(BoardError::at(&entry.model, message));
+                }
+            };
+            indices.insert(name, builder.chip(name, shared, promise, probe));
+            chips.push((name.into(), model));
+        }
+        let find = |pin: &Spanned<String>| self.terminal(&indices, pin);
+        let mut exported: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut nets: BTreeMap<&str, (NetId, Drive)> = BTreeMap::new();
+        for entry in &self.nets {
+            let ends = entry.pins.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+            for end in &ends {
+                *exported.entry(end.chip).or_default() |= 1 << end.pin.0.min(63);
+            }
+            let pull = match entry.pull {
+                Some(Pull::Up) => Drive::PullUp,
+                Some(Pull::Down) => Drive::PullDown,
+                None => Drive::Released,
+            };
+            nets.insert(entry.name.as_ref(), (builder.net(entry.name.as_ref(), &ends, pull), pull));
+        }
+        for (index, (_, model)) in chips.iter().enumerate() {
+            if let Model::Nrf52833(chip) = model {
+                chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
+            }
+        }
+        let matrix = self.matrix.as_ref().map(|entry| led_matrix(entry, &chips, find)).transpose()?;
+        let buttons = self
+            .buttons
+            .iter()
+            .filter_map(|button| {
+                let &(net, released) = nets.get(button.net.as_ref() as &str)?;
+                let pressed = match button.pressed {
+                    PressedLevel::Low => Drive::Low,
+                    PressedLevel::High => Drive::High,
+                };
+                Some(Button { name: button.name.as_ref().clone(), net, released, pressed })
+            })
+            .collect();
+        Ok(Powered {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            board: builder.power_on(options.driver),
+            chips,
+            buttons,
+            matrix,
+        })
+    }
+
+    /// A debug wire goes from an interface chip to one chip with a debug port.
+    fn check_probes(&self) -> Result<(), BoardError> {
+        for (index, entry) in self.chips.iter().enumerate() {
+            let Some(place) = &entry.probe else { continue };
+            let model = |name: &str| {
+                self.chips.iter().find(|chip| chip.name.as_ref() == name).map(|chip| chip.model.as_ref().as_str())
+            };
+            if entry.model.as_ref() != "nrf52833" {
+                return Err(BoardError::at(place, format!("{} has no debug port", entry.model.as_ref())));
+            }
+            if model(place.as_ref()) != Some("daplink") {
+                return Err(BoardError::at(
+                    place,
+                    format!("a chip that is a probe was expected, not {}", place.as_ref()),
+                ));
+            }
+            if self.chips[..index].iter().any(|other| is(other.probe.as_ref(), place.as_ref())) {
+                return Err(BoardError::at(place, format!("{} has a chip on its wires already", place.as_ref())));
+            }
+        }
+        Ok(())
+    }
+
+    /// The pin that `chip.pin` names.
+    fn terminal(&self, indices: &BTreeMap<&str, usize>, place: &Spanned<String>) -> Result<Terminal, BoardError> {
+        let text: &str = place.as_ref();
+        let expected = || BoardError::at(place, "a pin as CHIP.PIN was expected");
+        let (chip, pin) = text.split_once('.').ok_or_else(expected)?;
+        let entry = self.chips.iter().find(|entry| entry.name.as_ref() == chip);
+        let (Some(entry), Some(&index)) = (entry, indices.get(chip)) else {
+            return Err(BoardError::at(place, format!("there is no chip {chip}")));
+        };
+        let pin = match entry.model.as_ref().as_str() {
+            "daplink" => daplink_pin(pin),
+            _ => nrf52833_pin(pin),
+        }
+        .ok_or_else(|| BoardError::at(place, format!("{} has no pin {pin}", entry.model.as_ref())))?;
+        Ok(Terminal { chip: index, pin })
+    }
+}
+
+fn is(place: Option<&Spanned<String>>, name: &str) -> bool {
+    place.is_some_and(|place| place.as_ref() == name)
+}
+
+/// Reads a chip's settings into a type, and says which one is wrong.
+fn settings<T: DeserializeOwned>(entry: &ChipEntry) -> Result<T, BoardError> {
+    let mut table = toml::Table::new();
+    for (key, value) in &entry.settings {
+        let alone = toml::Table::from_iter([(key.clone(), value.as_ref().clone())]);
+        if let Err(error) = toml::Value::Table(alone).try_into::<T>() {
+            let message = format!("setting {key} of {}: {}", entry.name.as_ref(), error.message());
+            // What came from the command line has no place in the file.
+            return Err(match value.span() {
+                span if span.is_empty() => BoardError::anywhere(message),
+                _ => BoardError::at(value, message),
+            });
+        }
+        table.insert(key.clone(), value.as_ref().clone());
+    }
+    toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| BoardError::at(&entry.name, error.message()))
+}
+
+fn daplink(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, BoardError> {
+    let mut config: DapLinkConfig = settings(entry)?;
+    if !entry.settings.contains_key("device_id") {
+        config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
+    }
+    Ok(config)
+}
+
+fn nrf52833(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<Nrf52833, BoardError> {
+    let given: NrfSettings = settings(entry)?;
+    let mut chip = Options { seed: given.seed ^ u64::from(options.specimen), ..Options::default() };
+    chip.device_id = match given.device_id {
+        Some([low, high]) => u64::from(high) << 32 | u64::from(low),
+        None => chip.device_id.wrapping_add(u64::from(options.specimen)),
+    };
+    if let Some(code) = given.build_code {
+        chip.build = match code.as_str() {
+            "AAA0" => BuildCode::Aaa0,
+            "AAA1" => BuildCode::Aaa1,
+            "AAB0" => BuildCode::Aab0,
+            _ => return Err(BoardError::at(&entry.name, format!("AAA0, AAA1 or AAB0 was expected, not {code}"))),
+        };
+    }
+    let segments = options.target.map_or(&[][..], |image| &image.segments);
+    chip.image = segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect();
+    let mut chip = Nrf52833::new(&chip);
+    if given.motion_sensor {
+        chip.attach_i2c(lsm303agr::microbit_v2_bus());
+    }
+    Ok(chip)
+}
+
+fn daplink_pin(name: &str) -> Option<PinId> {
+    Some(match name {
+        "RESET_BUTTON" => pins::RESET_BUTTON,
+        "UART_RX" => pins::UART_RX,
+        "UART_TX" => pins::UART_TX,
+        "LED" => pins::LED,
+        "POWER_LED" => pins::POWER_LED,
+        _ => return None,
+    })
+}
+
+/// `P0.00` to `P0.31`, `P1.00` to `P1.09`, numbered on.
+fn nrf52833_pin(name: &str) -> Option<PinId> {
+    let (port, pin) = name.strip_prefix('P')?.split_once('.')?;
+    let pin: u16 = pin.parse().ok().filter(|_| pin.len() == 2)?;
+    match port {
+        "0" if pin < 32 => Some(PinId(pin)),
+        "1" if pin < 10 => Some(PinId(32 + pin)),
+        _ => None,
+    }
+}
+
+fn led_matrix(
+    entry: &MatrixEntry,
+    chips: &[(String, Model)],
+    find: impl Fn(&Spanned<String>) -> Result<Terminal, BoardError>,
+) -> Result<SharedLedMatrix, BoardError> {
+    let line = |places: &[Spanned<String>], what: &str| -> Result<[Terminal; SIZE], BoardError> {
+        let ends = places.iter().map(&find).collect::<Result<Vec<_>, _>>()?;
+        ends.try_into().map_err(|ends: Vec<_>| {
+            let message = format!("{SIZE} {what} were expected, there are {}", ends.len());
+            places.first().map_or_else(|| BoardError::anywhere(&message), |place| BoardError::at(place, &message))
+        })
+    };
+    let (rows, columns) = (line(&entry.rows, "rows")?, line(&entry.columns, "columns")?);
+    let chip = rows[0].chip;
+    if let Some(stray) = rows.iter().chain(&columns).position(|end| end.chip != chip) {
+        let place = entry.rows.iter().chain(&entry.columns).nth(stray);
+        let message = "all pins of a matrix on one chip were expected";
+        return Err(place.map_or_else(|| BoardError::anywhere(message), |place| BoardError::at(place, message)));
+    }
+    let matrix = SharedLedMatrix::new(LedMatrix::new(rows.map(|end| end.pin), columns.map(|end| end.pin)));
+    match chips.get(chip) {
+        Some((_, Model::Nrf52833(driver))) => driver.lock().observe(Box::new(matrix.clone())),
+        _ => return Err(BoardError::at(&entry.rows[0], "a matrix on a chip that runs a program was expected")),
+    }
+    Ok(matrix)
+}
+
+/// Puts every change of the debug wires where the board collects them.
+fn tap_wires(tap: Tap, nets: [NetId; 2]) -> Observer {
+    let mut known = [None; 2];
+    Box::new(move |levels| {
+        for ((net, level), known) in nets.into_iter().zip([levels.swclk, levels.swdio]).zip(&mut known) {
+            if known.replace(level) != Some(level) {
+                let drive = if level { Drive::High } else { Drive::Low };
+                tap.lock().push((levels.at, net, Signal::Drive(drive)));
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::BUILT_IN;
+
+    fn fails(text: &str) -> (String, String) {
+        let file = BoardFile::parse(text).expect("parses");
+        let error = file.power_on(&PowerOn::default()).expect_err("cannot be built");
+        (error.message, error.span.map(|span| text[span].to_string()).unwrap_or_default())
+    }
+
+    const HEAD: &str = "name='x'\ntitle='X'\n[[chip]]\nname='i'\nmodel='daplink'\n";
+    const TARGET: &str = "[[chip]]\nname='t'\nmodel='nrf52833'\nprobe='i'\n";
+
+    #[test]
+    fn every_built_in_board_can_be_powered() {
+        for (name, text) in BUILT_IN {
+            let powered = BoardFile::parse(text).and_then(|file| file.power_on(&PowerOn::default())).expect(name);
+            assert_eq!(powered.name, *name);
+        }
+    }
+
+    #[test]
+    fn a_board_may_have_an_interface_chip_and_nothing_else() {
+        let powered = BoardFile::parse(HEAD).and_then(|file| file.power_on(&PowerOn::default())).expect("a board");
+        assert!(powered.daplink().is_some() && powered.nrf52833().is_none());
+    }
+
+    #[test]
+    fn mistakes_are_shown_at_their_place() {
+        let cases = [
+            ("[[chip]]\nname='u'\nmodel='z80'\n", "daplink or nrf52833 was expected, there is no model z80", "'z80'"),
+            ("[[net]]\nname='N'\npins=['t.P0.32']\n", "nrf52833 has no pin P0.32", "'t.P0.32'"),
+            ("[[net]]\nname='N'\npins=['q.A']\n", "there is no chip q", "'q.A'"),
+            ("[[net]]\nname='N'\npins=['t']\n", "a pin as CHIP.PIN was expected", "'t'"),
+            ("[[chip]]\nname='u'\nmodel='nrf52833'\nprobe='i'\n", "i has a chip on its wires already", "'i'"),
+            ("[[chip]]\nname='u'\nmodel='nrf52833'\nprobe='t'\n", "a chip that is a probe was expected, not t", "'t'"),
+            ("[[chip]]\nname='u'\nmodel='daplink'\nprobe='i'\n", "daplink has no debug port", "'i'"),
+            ("[led-matrix]\nrows=['t.P0.21']\ncolumns=['t.P0.28']\n", "5 rows were expected, there are 1", "'t.P0.21'"),
+        ];
+        for (tail, message, place) in cases {
+            assert_eq!(fails(&format!("{HEAD}{TARGET}{tail}")), (message.to_string(), place.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let (message, place) = fails(&format!("{HEAD}settings={{board_id='red'}}\n"));
+        assert!(message.starts_with("setting board_id of i: "), "{message}");
+        assert_eq!(place, "'red'");
+        let (message, _) = fails(&format!("{HEAD}settings={{colour=1}}\n"));
+        assert!(message.contains("unknown field `colour`"), "{message}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Boards: files that say which chips there are and how they are wired, and the boards built from them.
+
+mod build;
+pub mod file;
+mod powered;
+
+pub use build::PowerOn;
+pub use file::{BoardError, BoardFile};
+pub use powered::{Model, NoSuchButton, Powered};
+
+/// The boards that come with twinboard: name and file.
+pub const BUILT_IN: &[(&str, &str)] = &[("microbit-v2", include_str!("../../boards/microbit-v2.toml"))];

@@ -1,0 +1,125 @@
+//! A board under power, with the things a person sees and touches.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::board::{Board, NetId};
+use twinboard_sim::machine::Machine;
+use twinboard_sim::time::Time;
+use twinboard_sim::usb::UsbPort;
+use twinboard_sim::wire::Drive;
+
+use crate::daplink::DapLink;
+use crate::nordic::Nrf52833;
+use crate::parts::led_matrix::SharedLedMatrix;
+
+/// A chip of a board, as what it is.
+#[derive(Clone, Debug)]
+pub enum Model {
+    /// Native DAPLink.
+    DapLink(Arc<Mutex<DapLink>>),
+    /// An nRF52833 that runs a program.
+    Nrf52833(Arc<Mutex<Nrf52833>>),
+}
+
+/// A button: released, the net is as its resistor makes it.
+#[derive(Clone, Debug)]
+pub(super) struct Button {
+    pub(super) name: String,
+    pub(super) net: NetId,
+    pub(super) released: Drive,
+    pub(super) pressed: Drive,
+}
+
+/// A board file come to life.
+#[derive(Debug)]
+pub struct Powered {
+    /// Short name, from the board file.
+    pub name: String,
+    /// Name for people, from the board file.
+    pub title: String,
+    /// The chips and wires.
+    pub board: Board,
+    /// The chips by name.
+    pub chips: Vec<(String, Model)>,
+    pub(super) buttons: Vec<Button>,
+    pub(super) matrix: Option<SharedLedMatrix>,
+}
+
+/// There is no such button.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no button {name}; this board has {known}")]
+pub struct NoSuchButton {
+    name: String,
+    known: String,
+}
+
+impl Powered {
+    /// Presses (and holds) or releases a button.
+    ///
+    /// # Errors
+    /// [`NoSuchButton`].
+    pub fn press(&mut self, name: &str, pressed: bool) -> Result<(), NoSuchButton> {
+        let Some(button) = self.buttons.iter().find(|button| button.name == name) else {
+            let known: Vec<_> = self.buttons.iter().map(|button| button.name.as_str()).collect();
+            return Err(NoSuchButton { name: name.into(), known: known.join(", ") });
+        };
+        self.board.drive(button.net, if pressed { button.pressed } else { button.released });
+        Ok(())
+    }
+
+    /// Lets go of the reset button, if it was held and there is one.
+    pub fn release_reset(&mut self) {
+        // A board without the button has nothing to let go of.
+        let _ = self.press("reset", false);
+    }
+
+    /// The picture on the LED matrix now: lines of digits from 0 (dark) to 9. None if the board has no matrix.
+    #[must_use]
+    pub fn screen(&self) -> Option<String> {
+        let now = self.board.now();
+        self.matrix.as_ref().map(|matrix| matrix.text(now))
+    }
+
+    /// Takes the board off its supply and puts it back.
+    pub fn power_cycle(&mut self) {
+        self.board.power_cycle();
+        if let Some(matrix) = &self.matrix {
+            matrix.power_off(self.board.now());
+        }
+    }
+
+    /// The native DAPLink of the board, if it has one.
+    #[must_use]
+    pub fn daplink(&self) -> Option<&Arc<Mutex<DapLink>>> {
+        self.chips.iter().find_map(|(_, model)| if let Model::DapLink(chip) = model { Some(chip) } else { None })
+    }
+
+    /// The nRF52833 of the board, if it has one.
+    #[must_use]
+    pub fn nrf52833(&self) -> Option<&Arc<Mutex<Nrf52833>>> {
+        self.chips.iter().find_map(|(_, model)| if let Model::Nrf52833(chip) = model { Some(chip) } else { None })
+    }
+}
+
+impl Machine for Powered {
+    fn now(&self) -> Time {
+        self.board.now()
+    }
+
+    fn next_event(&self) -> Time {
+        self.board.next_event()
+    }
+
+    fn advance(&mut self, until: Time) {
+        self.board.advance(until);
+    }
+
+    fn ports(&self) -> usize {
+        self.board.ports()
+    }
+
+    fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
+        self.board.with_port(index, f);
+    }
+}

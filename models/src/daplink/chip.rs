@@ -1,0 +1,151 @@
+//! The interface chip as the board sees it: pins, a USB socket, and time.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::chip::Chip;
+use twinboard_sim::debug::SwdWire;
+use twinboard_sim::report::Report;
+use twinboard_sim::task::Task;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::usb::UsbPort;
+use twinboard_sim::wire::Edge;
+
+use super::account::{Account, Spent};
+use super::config::{DapLinkConfig, NonVolatile};
+use super::firmware::{self, Hardware};
+use super::flash::FlashManager;
+use super::shared::{Io, SharedWire, TargetFlash};
+use super::uart::Uart;
+use crate::native::endpoints::UsbDevice;
+
+/// The shortest character that the UART can send: 7 bits at 1 Mbaud.
+const LOOKAHEAD: Span = Span::us(7);
+
+/// Makes the task of a chip that is powered on; kept for the next time.
+type Boot = Box<dyn Fn(Time) -> (Task, UsbDevice, Io) + Send>;
+
+/// An interface chip that runs DAPLink natively. Its pins are [`super::pins`].
+pub struct DapLink {
+    boot: Boot,
+    task: Task,
+    usb: UsbDevice,
+    io: Io,
+    account: Account,
+    settings: NonVolatile,
+    /// Edges on their way to the chip's pins, in the order of their times.
+    incoming: Vec<Edge>,
+}
+
+impl DapLink {
+    /// A chip with this identity, powered on at time 0, at its end of the SWD wire `wire`.
+    #[must_use]
+    pub fn new(config: DapLinkConfig, wire: Box<dyn SwdWire>) -> DapLink {
+        DapLink::with_flash(config, wire, FlashManager::default)
+    }
+
+    /// The same with another flash manager, which `make_flash` makes anew at every start.
+    #[must_use]
+    pub fn with_flash<F: TargetFlash + 'static>(
+        config: DapLinkConfig,
+        wire: Box<dyn SwdWire>,
+        make_flash: impl Fn() -> F + Clone + Send + 'static,
+    ) -> DapLink {
+        let settings = NonVolatile::new(config.settings);
+        let config = Arc::new(config);
+        let wire: SharedWire = Arc::new(Mutex::new(wire));
+        let account = Account::default();
+        let (its_account, its_settings) = (account.clone(), settings.clone());
+        let boot: Boot = Box::new(move |at| {
+            wire.lock().power_cycle();
+            let mut handles = None;
+            let task = Task::new(at, |clock| {
+                let usb = UsbDevice::new(clock.clone());
+                let uart = Uart::new(settings.clone());
+                let io = Io::new(clock.clone(), uart.clone());
+                handles = Some((usb.clone(), io.clone()));
+                let hardware = Hardware {
+                    clock,
+                    config: config.clone(),
+                    settings: settings.clone(),
+                    usb,
+                    io,
+                    uart,
+                    wire: wire.clone(),
+                    account: its_account.clone(),
+                };
+                firmware::run(hardware, make_flash.clone())
+            });
+            let (usb, io) = handles.expect("Task::new calls its closure");
+            (task, usb, io)
+        });
+        let (task, usb, io) = boot(Time::ZERO);
+        DapLink { boot, task, usb, io, account, settings: its_settings, incoming: Vec::new() }
+    }
+
+    /// Where the firmware's time went since power-on.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.account.spent()
+    }
+
+    /// What the chip keeps without power.
+    #[must_use]
+    pub fn settings(&self) -> &NonVolatile {
+        &self.settings
+    }
+}
+
+impl std::fmt::Debug for DapLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DapLink").field("task", &self.task).finish_non_exhaustive()
+    }
+}
+
+impl Chip for DapLink {
+    fn now(&self) -> Time {
+        self.task.clock().now()
+    }
+
+    fn next_event(&self) -> Time {
+        let edge = self.incoming.first().map_or(Time::NEVER, |edge| edge.at);
+        self.task.next_event().min(self.io.next_event()).min(edge).max(self.now())
+    }
+
+    fn lookahead(&self) -> Span {
+        LOOKAHEAD
+    }
+
+    fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
+        loop {
+            // Edges and the UART's interrupt act at their own times, between the steps of the main loop.
+            let step = self.next_event().max(self.now()).min(until);
+            while self.incoming.first().is_some_and(|edge| edge.at <= step) {
+                let edge = self.incoming.remove(0);
+                self.io.receive(edge);
+            }
+            self.task.advance(step);
+            let before = out.len();
+            self.io.take_edges(step, out);
+            if out.len() > before || step >= until {
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, edge: Edge) {
+        let at = self.incoming.partition_point(|other| other.at <= edge.at);
+        self.incoming.insert(at, edge);
+    }
+
+    fn usb(&mut self) -> Option<&mut dyn UsbPort> {
+        Some(&mut self.usb)
+    }
+
+    fn power_cycle(&mut self, at: Time) {
+        (self.task, self.usb, self.io) = (self.boot)(at);
+        self.incoming.clear();
+    }
+
+    fn report(&self, _: &mut Report) {}
+}

@@ -1,0 +1,161 @@
+//! What one board's DAPLink is: identity, versions, defaults. Data, no behaviour.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use twinboard_sim::time::Span;
+
+/// The identity and the build of the firmware, as burnt into the interface chip.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DapLinkConfig {
+    /// Interface version, decimal (257 shows as `0257`).
+    pub version: u16,
+    /// Version of the bootloader below it, if there is one.
+    pub bootloader_version: Option<u16>,
+    /// Build ID line of DETAILS.TXT, compiler included.
+    pub build_id: String,
+    /// Git SHA line of DETAILS.TXT.
+    pub git_sha: String,
+    /// CRC-32 of the interface image, as DETAILS.TXT shows it.
+    pub interface_crc: u32,
+    /// CRC-32 of the bootloader image.
+    pub bootloader_crc: u32,
+    /// Board id, four hex digits as a number (`0x9906`: micro:bit V2.2 with an nRF52820).
+    pub board_id: u16,
+    /// The board id that marks a family's sections in a Universal Hex file.
+    pub default_board_id: u16,
+    /// Family id: vendor in the high byte.
+    pub family_id: u16,
+    /// The interface chip's id.
+    pub hic_id: u32,
+    /// The interface chip's unique id: FICR INFO.PART, DEVICEID[0], DEVICEID[1], 0.
+    pub device_id: [u32; 4],
+    /// bMaxPower in mA.
+    pub max_power_ma: u16,
+    /// Label of the drive, 11 bytes; shorter ones are filled with NUL, as this firmware does.
+    pub drive_name: String,
+    /// Where MICROBIT.HTM leads: board id and version are appended.
+    pub url: String,
+    /// The target's flash, first and last+1 address.
+    pub target_flash: (u32, u32),
+    /// The target's RAM, first and last+1 address.
+    pub target_ram: (u32, u32),
+    /// From power-on to the pull-up on D+: the eleventh tick of 90 ms, the first being at 30 ms.
+    pub connect_delay_ms: u64,
+    /// The settings that the chip is delivered with.
+    pub settings: Settings,
+}
+
+impl Default for DapLinkConfig {
+    /// DAPLink 0257 on a micro:bit V2.2 (nRF52820 interface chip, nRF52833 target).
+    fn default() -> Self {
+        DapLinkConfig {
+            version: 257,
+            bootloader_version: Some(257),
+            build_id: "v0257-gc782a5ba (gcc)".into(),
+            git_sha: "c782a5ba907377658bc28aa8d132a0fa44543687".into(),
+            interface_crc: 0xe561_f1de,
+            bootloader_crc: 0x725b_ea7d,
+            board_id: 0x9906,
+            default_board_id: 0x9903,
+            family_id: 0x3602,
+            hic_id: 0x6e05_2820,
+            device_id: [0x0005_2820, 0x7477_6962, 0x6e62_6f78, 0],
+            max_power_ma: 500,
+            drive_name: "MICROBIT".into(),
+            url: "https://microbit.org/device/?id=".into(),
+            target_flash: (0, 0x8_0000),
+            target_ram: (0x2000_0000, 0x2002_0000),
+            connect_delay_ms: 930,
+            settings: Settings::FACTORY,
+        }
+    }
+}
+
+impl DapLinkConfig {
+    /// The serial number: board id, family id, the chip's unique id and the HIC id in 48 hex digits. A drive that is
+    /// switched off sets bit 3 of the third family digit, so that hosts see another device.
+    #[must_use]
+    pub fn serial(&self, drive_disabled: bool) -> String {
+        let family = self.family_id | if drive_disabled { 0x0080 } else { 0 };
+        let [a, b, c, d] = self.device_id;
+        format!("{:04x}{family:04x}{a:08x}{b:08x}{c:08x}{d:08x}{:08x}", self.board_id, self.hic_id)
+    }
+
+    /// The URL of MICROBIT.HTM and of DETAILS.TXT.
+    #[must_use]
+    pub fn target_url(&self) -> String {
+        format!("{}{:04x}&v={:04}", self.url, self.board_id, self.version)
+    }
+
+    /// From power-on to the pull-up on D+.
+    #[must_use]
+    pub fn connect_delay(&self) -> Span {
+        Span::ms(self.connect_delay_ms)
+    }
+}
+
+/// The persistent settings (the user configuration page of the interface chip's flash).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Reset the target after programming, so that the program runs.
+    pub auto_reset: bool,
+    /// Action files work without the reset button, bootloader updates are allowed, writes are verified.
+    pub automation_allowed: bool,
+    /// The UART bridge marks lost bytes.
+    pub overflow_detect: bool,
+    /// Refuse images for another core (the error 529 of the display).
+    pub detect_incompatible: bool,
+}
+
+impl Settings {
+    /// The configuration page of boards as they are sold: action files need the reset button, and images for another
+    /// core are refused.
+    pub const FACTORY: Settings =
+        Settings { auto_reset: true, automation_allowed: false, overflow_detect: false, detect_incompatible: true };
+}
+
+impl Default for Settings {
+    /// The defaults that the firmware writes into an empty configuration page.
+    fn default() -> Self {
+        Settings { auto_reset: true, automation_allowed: true, overflow_detect: true, detect_incompatible: false }
+    }
+}
+
+/// What the interface chip's flash keeps over a power cut. Shared between the chip and its firmware.
+#[derive(Clone, Debug)]
+pub struct NonVolatile(Arc<Mutex<Settings>>);
+
+impl NonVolatile {
+    /// A configuration page with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> NonVolatile {
+        NonVolatile(Arc::new(Mutex::new(settings)))
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        *self.0.lock()
+    }
+
+    /// Changes the settings.
+    pub fn change(&self, f: impl FnOnce(&mut Settings)) {
+        f(&mut self.0.lock());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_serial_number_is_board_family_chip_and_hic() {
+        let config = DapLinkConfig { device_id: [0x52820, 1, 0xabcd, 0], ..DapLinkConfig::default() };
+        assert_eq!(config.serial(false), "9906360200052820000000010000abcd000000006e052820");
+        assert_eq!(&config.serial(true)[4..8], "3682");
+    }
+}

@@ -1,0 +1,120 @@
+//! The contents of the files on the drive.
+
+use std::fmt::Write;
+
+use super::Assert;
+use crate::daplink::config::{DapLinkConfig, Settings};
+
+/// MICROBIT.HTM: a page that leads on.
+#[must_use]
+pub fn microbit_htm(config: &DapLinkConfig) -> String {
+    let lines = [
+        "<!doctype html>",
+        "<!-- mbed Platform Website and Authentication Shortcut -->",
+        "<html>",
+        "<head>",
+        "<meta charset=\"utf-8\">",
+        "<title>mbed Website Shortcut</title>",
+        "</head>",
+        "<body>",
+        "<script>",
+        &format!("window.location.replace(\"{}\");", config.target_url()),
+        "</script>",
+        "</body>",
+        "</html>",
+        "",
+    ];
+    lines.join("\r\n")
+}
+
+/// What DETAILS.TXT shows beside the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Details<'a> {
+    /// The serial number.
+    pub serial: &'a str,
+    /// The persistent settings.
+    pub settings: Settings,
+    /// The flag that PAGE_ON.ACT sets.
+    pub page_erase: bool,
+    /// How often the drive was mounted again.
+    pub remounts: u32,
+}
+
+/// DETAILS.TXT.
+#[must_use]
+pub fn details_txt(config: &DapLinkConfig, details: &Details<'_>) -> String {
+    let mut text = String::from("# DAPLink Firmware - see https://daplink.io\r\n");
+    let mut line = |label: &str, value: &str| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{label}: {value}\r\n");
+    };
+    let flag = |set: bool| if set { "1" } else { "0" };
+    line("Build ID", &config.build_id);
+    line("Unique ID", details.serial);
+    line("HIC ID", &format!("{:08x}", config.hic_id));
+    line("Auto Reset", flag(details.settings.auto_reset));
+    line("Automation allowed", flag(details.settings.automation_allowed));
+    line("Overflow detection", flag(details.settings.overflow_detect));
+    line("Incompatible image detection", flag(details.settings.detect_incompatible));
+    line("Page erasing", flag(details.page_erase));
+    line("Daplink Mode", "Interface");
+    line("Interface Version", &format!("{:04}", config.version));
+    if let Some(version) = config.bootloader_version {
+        line("Bootloader Version", &format!("{version:04}"));
+    }
+    line("Git SHA", &config.git_sha);
+    line("Local Mods", "0");
+    line("USB Interfaces", "MSD, CDC, HID, WebUSB");
+    if config.bootloader_version.is_some() {
+        line("Bootloader CRC", &format!("0x{:08x}", config.bootloader_crc));
+    }
+    line("Interface CRC", &format!("0x{:08x}", config.interface_crc));
+    line("Remount count", &details.remounts.to_string());
+    line("URL", &config.target_url());
+    text
+}
+
+/// ASSERT.TXT.
+#[must_use]
+pub fn assert_txt(assert: &Assert) -> String {
+    format!("Assert\r\nFile: {}\r\nLine: {}\r\nSource: Application\r\n", assert.file, assert.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_in_the_order_of_0256_to_0258() {
+        let config = DapLinkConfig::default();
+        let serial = config.serial(false);
+        let details = Details { serial: &serial, settings: config.settings, page_erase: false, remounts: 3 };
+        let text = details_txt(&config, &details);
+        let labels: Vec<&str> = text.lines().filter_map(|line| line.split_once(": ")).map(|(l, _)| l).collect();
+        assert_eq!(
+            labels,
+            [
+                "Build ID",
+                "Unique ID",
+                "HIC ID",
+                "Auto Reset",
+                "Automation allowed",
+                "Overflow detection",
+                "Incompatible image detection",
+                "Page erasing",
+                "Daplink Mode",
+                "Interface Version",
+                "Bootloader Version",
+                "Git SHA",
+                "Local Mods",
+                "USB Interfaces",
+                "Bootloader CRC",
+                "Interface CRC",
+                "Remount count",
+                "URL"
+            ]
+        );
+        assert!(text.contains("Build ID: v0257-gc782a5ba (gcc)\r\n"));
+        assert!(text.ends_with("Remount count: 3\r\nURL: https://microbit.org/device/?id=9906&v=0257\r\n"));
+    }
+}

@@ -1,0 +1,333 @@
+//! The main loop: one task that does everything, one thing after the other.
+
+use std::sync::Arc;
+
+use twinboard_sim::task::TaskClock;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::usb::MAX_PACKET;
+use twinboard_sim::wire::{Drive as PinDrive, Signal};
+
+use super::account::Account;
+use super::cdc::Cdc;
+use super::config::{DapLinkConfig, NonVolatile};
+use super::dap;
+use super::dap::packet::PACKET_SIZE;
+use super::dap::port::SwdPort;
+use super::dap::queue::DapFunction;
+use super::dap::vendor::Services;
+use super::descriptors::{Descriptors, endpoint};
+use super::drive::stream::{Format, Progress, Stream};
+use super::drive::{AfterTick, Assert, Drive, mount};
+use super::error::{self, Error};
+use super::msc::Msc;
+use super::shared::{Core, Io, Lamp, SharedWire, TargetFlash, pins};
+use super::swd_host::{SwdHost, TargetState};
+use super::uart::Uart;
+use crate::native::chapter9::Standard;
+use crate::native::endpoints::{CAPACITY, Setup, UsbDevice};
+
+/// Button and LEDs are looked after every 30 ms; every third time the drive and the USB connection are, too.
+const TICK: Span = Span::ms(30);
+const SLOW_TICK: u64 = mount::TICK.0 / TICK.0;
+
+/// The delay per batch of USB events in USB test mode: one tick of the operating system.
+const TEST_MODE_DELAY: Span = Span::ms(10);
+
+/// The assertion that fails when a HID host fetches no responses.
+const HID_OVERFLOW: Assert = Assert { file: "../../../source/usb/hid/usbd_user_hid.c", line: 134 };
+
+/// The report of `UART_Read` (vendor command 3) that brought nothing, which the activity LED does not show.
+const EMPTY_UART_READ: [u8; 2] = [0x83, 0];
+
+/// What the chip gives its firmware.
+#[derive(Clone)]
+pub(super) struct Hardware {
+    pub clock: TaskClock,
+    pub config: Arc<DapLinkConfig>,
+    pub settings: NonVolatile,
+    pub usb: UsbDevice,
+    pub io: Io,
+    pub uart: Uart,
+    pub wire: SharedWire,
+    pub account: Account,
+}
+
+/// Runs the firmware from power-on, through every restart.
+pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn() -> F) {
+    let mut drive_disabled = false;
+    loop {
+        let mut firmware = Firmware::new(&hardware, make_flash(), drive_disabled);
+        drive_disabled = firmware.live().await;
+    }
+}
+
+/// The firmware between two restarts.
+pub(super) struct Firmware<F> {
+    pub(super) core: Core,
+    pub(super) descriptors: Descriptors,
+    pub(super) standard: Standard,
+    pub(super) msc: Msc,
+    pub(super) cdc: Cdc,
+    pub(super) hid: DapFunction,
+    bulk: DapFunction,
+    drive: Drive,
+    flash: F,
+    /// The OUT request whose data has not come yet.
+    pub(super) awaiting_data: Option<Setup>,
+    pub(super) idle_rate: u8,
+    pub(super) feature: u8,
+    test_mode: bool,
+    button: bool,
+    /// When the pull-up on D+ is to be switched on.
+    connect_at: Time,
+    /// The activity LED's pin is driven.
+    lamp_on: bool,
+    packet: [u8; CAPACITY],
+}
+
+impl<F: TargetFlash> Firmware<F> {
+    fn new(hardware: &Hardware, flash: F, drive_disabled: bool) -> Firmware<F> {
+        let Hardware { clock, config, settings, usb, io, uart, wire, account } = hardware.clone();
+        let serial = config.serial(drive_disabled);
+        let core = Core {
+            swd: SwdHost::new(SwdPort::new(clock.clone(), wire, account)),
+            serial,
+            usb,
+            io,
+            uart,
+            lamp: Lamp::default(),
+            page_erase: false,
+            page_erase_shown: false,
+            flash_busy: false,
+            settings,
+            clock,
+            config,
+        };
+        Firmware {
+            descriptors: Descriptors::new(&core.config, &core.serial, drive_disabled),
+            standard: Standard::default(),
+            msc: Msc::default(),
+            cdc: Cdc::default(),
+            hid: DapFunction::default(),
+            bulk: DapFunction::default(),
+            drive: Drive::new(&core, drive_disabled),
+            flash,
+            awaiting_data: None,
+            idle_rate: 0,
+            feature: 0,
+            test_mode: false,
+            button: false,
+            connect_at: core.clock.now() + core.config.connect_delay(),
+            lamp_on: false,
+            packet: [0; CAPACITY],
+            core,
+        }
+    }
+
+    /// The main loop, until a restart; whether the drive is to be left out after it.
+    async fn live(&mut self) -> bool {
+        self.core.usb.attach(false);
+        self.core.io.set(pins::POWER_LED, true);
+        let clock = self.core.clock.clone();
+        let (mut ticks, mut next_tick) = (0, clock.now() + TICK);
+        loop {
+            while clock.now() >= next_tick {
+                self.tick().await;
+                if ticks % SLOW_TICK == 0 && self.slow_tick().await == AfterTick::Restart {
+                    self.core.usb.attach(false);
+                    return self.drive.disabled;
+                }
+                ticks += 1;
+                next_tick += TICK;
+            }
+            let busy = self.usb_events().await;
+            let next_cdc = self.cdc.poll(&mut self.core);
+            if self.cdc.take_reset() {
+                self.target(TargetState::ResetRun).await;
+            }
+            if !busy {
+                clock.notified_until(next_tick.min(next_cdc)).await;
+            }
+        }
+    }
+
+    /// Handles what came over USB; false if that was nothing.
+    async fn usb_events(&mut self) -> bool {
+        let work = self.core.usb.work();
+        let mut busy = work.events || work.control;
+        if self.test_mode && (busy || work.out != 0) {
+            self.core.work(TEST_MODE_DELAY).await;
+        }
+        // Before anything below can send on these endpoints.
+        if work.free >> endpoint::HID & 1 == 1
+            && let Some((packet, _)) = self.hid.sent()
+        {
+            self.core.usb.send(endpoint::HID, &packet);
+        }
+        if work.free >> endpoint::BULK & 1 == 1
+            && let Some((packet, length)) = self.bulk.sent()
+        {
+            self.core.usb.send(endpoint::BULK, &packet[..length]);
+        }
+        if work.events {
+            self.bus_events();
+        }
+        if work.control {
+            self.control().await;
+        }
+        busy |= self.msc.poll(&mut self.core, &mut self.drive, &mut self.flash).await;
+        if let Some(length) = self.core.usb.take_out(endpoint::HID, &mut self.packet) {
+            let report = self.packet;
+            if length > 0 && !DapFunction::is_abort(&report) {
+                self.hid_command(&report[..length]).await;
+            }
+            self.core.usb.arm(endpoint::HID, PACKET_SIZE);
+            busy = true;
+        }
+        if let Some(length) = self.core.usb.take_out(endpoint::BULK, &mut self.packet) {
+            self.bulk_command(length).await;
+            self.core.usb.arm(endpoint::BULK, PACKET_SIZE);
+            busy = true;
+        }
+        busy
+    }
+
+    fn bus_events(&mut self) {
+        let events = self.core.usb.take_events();
+        if events.reset {
+            self.standard.reset();
+            self.configured(false);
+            self.cdc.bus_reset(&mut self.core);
+        }
+        match events.vbus {
+            Some(false) => {
+                self.core.usb.attach(false);
+                self.standard.reset();
+                self.connect_at = Time::NEVER;
+            }
+            Some(true) if self.connect_at == Time::NEVER => {
+                self.connect_at = self.core.clock.now() + self.core.config.connect_delay();
+            }
+            _ => {}
+        }
+    }
+
+    /// SET_CONFIGURATION or a bus reset: all functions start anew.
+    pub(super) fn configured(&mut self, configured: bool) {
+        (self.hid, self.bulk) = (DapFunction::default(), DapFunction::default());
+        self.msc = Msc::default();
+        if configured {
+            self.msc.configured(&self.core.usb);
+            self.cdc.configured(&mut self.core);
+            self.core.usb.arm(endpoint::HID, MAX_PACKET);
+            self.core.usb.arm(endpoint::BULK, MAX_PACKET);
+        }
+    }
+
+    /// Executes a command that came over HID or endpoint 0. The response goes to the interrupt endpoint if that has
+    /// nothing to send, wherever the command came from.
+    pub(super) async fn hid_command(&mut self, report: &[u8]) {
+        let Firmware { core, cdc, drive, flash, test_mode, hid, .. } = self;
+        let Ok(response) = hid.buffer() else {
+            drive.assertion_failed(HID_OVERFLOW);
+            return;
+        };
+        let mut services = Behind { cdc, stream: &mut drive.stream, flash, test_mode };
+        let length = dap::execute(core, &mut services, report, response).await;
+        if response[..2] != EMPTY_UART_READ {
+            core.lamp.blink();
+        }
+        if let Some((packet, _)) = hid.respond(length) {
+            core.usb.send(endpoint::HID, &packet);
+        }
+    }
+
+    /// Executes a command that came over the bulk endpoints; it is dropped if too many responses wait.
+    async fn bulk_command(&mut self, length: usize) {
+        let Firmware { core, cdc, drive, flash, test_mode, bulk, packet, .. } = self;
+        let Ok(response) = bulk.buffer() else { return };
+        let mut services = Behind { cdc, stream: &mut drive.stream, flash, test_mode };
+        let length = dap::execute(core, &mut services, &packet[..length], response).await;
+        if let Some((packet, length)) = bulk.respond(length) {
+            core.usb.send(endpoint::BULK, &packet[..length]);
+        }
+    }
+
+    /// Every 30 ms: reset button and activity LED.
+    async fn tick(&mut self) {
+        let pressed = self.core.io.button();
+        if pressed != self.button && !self.core.flash_busy {
+            self.button = pressed;
+            self.target(if pressed { TargetState::ResetProgram } else { TargetState::ResetRun }).await;
+        }
+        if let Some(lit) = self.core.lamp.tick()
+            && self.lamp_on
+        {
+            self.core.io.set(pins::LED, lit);
+        }
+    }
+
+    /// Every 90 ms: drive and USB connection.
+    async fn slow_tick(&mut self) -> AfterTick {
+        let after = self.drive.tick(&mut self.core, &mut self.flash).await;
+        if self.core.clock.now() >= self.connect_at && !self.core.usb.is_attached() {
+            self.core.usb.attach(true);
+        }
+        // The LED's pin is an output only while a host has configured the device.
+        if self.lamp_on != self.standard.configured() {
+            self.lamp_on = self.standard.configured();
+            let drive = if self.lamp_on { PinDrive::High } else { PinDrive::Released };
+            self.core.io.send(pins::LED, Signal::Drive(drive));
+        }
+        after
+    }
+
+    /// Brings the target into a state; a target that does not answer stays as it is.
+    async fn target(&mut self, state: TargetState) {
+        let _ = self.core.swd.set_target_state(state).await;
+    }
+}
+
+/// What DAPLink's own commands reach.
+struct Behind<'a, F> {
+    cdc: &'a mut Cdc,
+    stream: &'a mut Stream,
+    flash: &'a mut F,
+    test_mode: &'a mut bool,
+}
+
+fn code(result: Result<(), Error>) -> u8 {
+    result.map_or_else(Error::code, |()| error::SUCCESS)
+}
+
+impl<F: TargetFlash> Services for Behind<'_, F> {
+    fn cdc(&mut self) -> &mut Cdc {
+        self.cdc
+    }
+
+    fn usb_test_mode(&mut self, on: bool) {
+        *self.test_mode = on;
+    }
+
+    async fn stream_open(&mut self, core: &mut Core, kind: u8) -> u8 {
+        let format = match kind {
+            0 => Format::Binary,
+            1 => Format::Hex,
+            _ => return Error::Internal.code(),
+        };
+        code(self.stream.open(&core.config, format))
+    }
+
+    async fn stream_write(&mut self, core: &mut Core, data: &[u8]) -> u8 {
+        match self.stream.write(core, self.flash, data).await {
+            Ok(Progress::Continue) => error::SUCCESS,
+            Ok(Progress::MayEnd) => error::SUCCESS_DONE_OR_CONTINUE,
+            Ok(Progress::Ended) => error::SUCCESS_DONE,
+            Err(error) => error.code(),
+        }
+    }
+
+    async fn stream_close(&mut self, core: &mut Core) -> u8 {
+        code(self.stream.close(core, self.flash).await)
+    }
+}

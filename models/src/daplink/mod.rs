@@ -1,0 +1,44 @@
+//! DAPLink, the firmware of a micro:bit's interface chip, as native code: a USB drive that programs what is dropped
+//! on it, a debug probe (CMSIS-DAP over HID, WebUSB and bulk) and a serial port, all for one target MCU.
+//!
+//! It behaves like version 0257 on a micro:bit V2.2 unless the configuration says otherwise. Files follow the
+//! original's parts:
+//!
+//! | here | what it is |
+//! |---|---|
+//! | [`config`] | identity and settings |
+//! | [`shared`] | what the parts share, and the joints between them |
+//! | [`error`] | error codes and FAIL.TXT |
+//! | [`dap`] | CMSIS-DAP commands |
+//! | [`swd_host`] | the firmware's own access to the target |
+//! | [`flash`] | programming the target's flash |
+//! | [`cdc`], [`uart`] | the serial port and the UART behind it |
+//! | [`descriptors`] | what the device says about itself |
+//! | [`msc`] | the drive's USB side: Bulk-Only Transport and SCSI |
+//! | [`drive`] | the virtual FAT volume, and the programmer behind it |
+//! | [`timing`] | what the CPU costs |
+
+pub mod account;
+pub mod cdc;
+pub mod chip;
+pub mod config;
+mod control;
+pub mod dap;
+pub mod descriptors;
+pub mod drive;
+pub mod error;
+mod firmware;
+pub mod flash;
+pub mod msc;
+pub mod shared;
+pub mod swd_host;
+#[cfg(test)]
+mod testing;
+pub mod timing;
+pub mod uart;
+
+pub use account::Spent;
+pub use chip::DapLink;
+pub use config::{DapLinkConfig, NonVolatile, Settings};
+pub use error::Error;
+pub use shared::{Core, Io, TargetFlash, pins};

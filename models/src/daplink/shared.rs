@@ -1,0 +1,181 @@
+//! What all parts of the firmware share, and the joints between them.
+//!
+//! DAPLink is one main loop: USB events, disk sectors, debug commands and timers follow each other and never overlap.
+//! So do the parts here: one task owns them all and hands `&mut Core` on. What takes time awaits [`Core::clock`];
+//! meanwhile endpoint buffers fill and then answer NAK, as on the real board.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::debug::SwdWire;
+use twinboard_sim::task::TaskClock;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
+
+use super::config::{DapLinkConfig, NonVolatile};
+use super::error::Error;
+use super::swd_host::SwdHost;
+use super::uart::Uart;
+use crate::native::endpoints::UsbDevice;
+
+/// The pins of the nRF52820 on a micro:bit V2.2, numbered as in its GPIO port P0.
+pub mod pins {
+    use twinboard_sim::wire::PinId;
+
+    /// Reset button, low while pressed.
+    pub const RESET_BUTTON: PinId = PinId(6);
+    /// Serial data from the target.
+    pub const UART_RX: PinId = PinId(8);
+    /// Activity LED, lit while high.
+    pub const LED: PinId = PinId(14);
+    /// Red power LED.
+    pub const POWER_LED: PinId = PinId(15);
+    /// Serial data to the target.
+    pub const UART_TX: PinId = PinId(29);
+}
+
+/// The probe's end of the SWD wire, which outlives a power cycle of the firmware that uses it.
+pub type SharedWire = Arc<Mutex<Box<dyn SwdWire>>>;
+
+#[derive(Debug, Default)]
+struct Pins {
+    out: Vec<Edge>,
+    button: bool,
+}
+
+/// The chip's pins, shared between the chip and its firmware.
+#[derive(Clone, Debug)]
+pub struct Io {
+    pins: Arc<Mutex<Pins>>,
+    uart: Uart,
+    clock: TaskClock,
+}
+
+impl Io {
+    /// Pins at rest.
+    #[must_use]
+    pub fn new(clock: TaskClock, uart: Uart) -> Io {
+        Io { pins: Arc::default(), uart, clock }
+    }
+
+    /// Drives a pin, or starts a serial character on it, now.
+    pub fn send(&self, pin: PinId, signal: Signal) {
+        self.pins.lock().out.push(Edge { at: self.clock.now(), pin, signal });
+    }
+
+    /// Drives a pin high or low, now.
+    pub fn set(&self, pin: PinId, high: bool) {
+        self.send(pin, Signal::Drive(if high { Drive::High } else { Drive::Low }));
+    }
+
+    /// Whether the reset button is held.
+    #[must_use]
+    pub fn button(&self) -> bool {
+        self.pins.lock().button
+    }
+
+    /// Something happened to a pin's net; the chip calls it when its time has come.
+    pub(super) fn receive(&self, edge: Edge) {
+        let mut pins = self.pins.lock();
+        match (edge.pin, edge.signal) {
+            (pins::UART_RX, Signal::Serial(frame)) => self.uart.receive(edge.at, frame),
+            (pins::RESET_BUTTON, Signal::Drive(drive)) => pins.button = drive == Drive::Low,
+            _ => return,
+        }
+        self.clock.notify();
+    }
+
+    /// When the UART's interrupt does something by itself, whatever the firmware's task does. The chip must not
+    /// advance past it without calling [`Io::take_edges`].
+    pub(super) fn next_event(&self) -> Time {
+        self.uart.next_event()
+    }
+
+    /// The edges that the firmware and the UART put out until `now`, since the last call.
+    pub(super) fn take_edges(&self, now: Time, out: &mut Vec<Edge>) {
+        out.append(&mut self.pins.lock().out);
+        self.uart.advance(now, out);
+    }
+}
+
+/// The activity LED: dark for one 30 ms tick after something happened, then lit again.
+#[derive(Debug, Default)]
+pub struct Lamp {
+    blink: bool,
+    dark: bool,
+}
+
+impl Lamp {
+    /// Something happened.
+    pub fn blink(&mut self) {
+        self.blink = true;
+    }
+
+    /// One tick of 30 ms; the LED's new level if it changes.
+    pub(super) fn tick(&mut self) -> Option<bool> {
+        if !self.blink {
+            return None;
+        }
+        self.dark = !self.dark;
+        self.blink = self.dark;
+        Some(!self.dark)
+    }
+}
+
+/// What all parts of the firmware share.
+pub struct Core {
+    /// The firmware's time.
+    pub clock: TaskClock,
+    /// What it is.
+    pub config: Arc<DapLinkConfig>,
+    /// Its persistent settings.
+    pub settings: NonVolatile,
+    /// Its serial number.
+    pub serial: String,
+    /// The USB device controller.
+    pub usb: UsbDevice,
+    /// The pins.
+    pub io: Io,
+    /// The UART to the target.
+    pub uart: Uart,
+    /// The target, and the SWD pins to it.
+    pub swd: SwdHost,
+    /// The activity LED.
+    pub lamp: Lamp,
+    /// Erase pages as they are entered, instead of the whole chip at once (vendor command 0x8D).
+    pub page_erase: bool,
+    /// The flag of PAGE_ON.ACT, which only DETAILS.TXT shows.
+    pub page_erase_shown: bool,
+    /// A transfer to the target's flash is open: reset button and UART break are ignored.
+    pub flash_busy: bool,
+}
+
+impl Core {
+    /// Lets the firmware work for `span`.
+    pub async fn work(&self, span: Span) {
+        self.swd.port.account.interface(span);
+        self.clock.sleep(span).await;
+    }
+}
+
+/// The flash manager as the drive and the vendor commands see it: a stream of bytes to the target's flash. Erasing,
+/// blocks of 1 KiB, verification and the flash algorithm are its business (daplink flash_manager.c).
+pub trait TargetFlash: Send {
+    /// Gets hold of the target, loads the flash algorithm and, unless [`Core::page_erase`], erases the chip. Verifies
+    /// what it writes when automation is allowed.
+    fn open(&mut self, core: &mut Core) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Writes `data` to `address` on; pieces may come in any order.
+    fn data(&mut self, core: &mut Core, address: u32, data: &[u8]) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Writes what is still buffered and lets the target run ([`super::config::Settings::auto_reset`]) or leaves it
+    /// halted. To be called once after [`TargetFlash::open`], also if that or [`TargetFlash::data`] failed.
+    fn close(&mut self, core: &mut Core) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Erases the whole target (ERASE.ACT).
+    fn erase_chip(&mut self, core: &mut Core) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Programs the small program that scrolls `number` over the target's display.
+    fn show_number(&mut self, core: &mut Core, number: u16) -> impl Future<Output = Result<(), Error>> + Send;
+}

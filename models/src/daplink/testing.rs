@@ -1,0 +1,240 @@
+//! What the tests of the target side share: a firmware core in a task, and a target that does what it is told.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::bus::{BusFault, Size};
+use twinboard_sim::debug::{DebugTarget, SwdWire};
+use twinboard_sim::task::{Task, TaskClock};
+use twinboard_sim::time::{Span, Time};
+
+use super::config::{DapLinkConfig, NonVolatile, Settings};
+use super::dap::port::SwdPort;
+use super::flash::algorithm;
+use super::shared::{Core, Io, Lamp};
+use super::swd_host::SwdHost;
+use super::uart::Uart;
+use crate::debug::link::SwdLink;
+use crate::debug::table::NRF52833;
+use crate::native::endpoints::UsbDevice;
+
+/// Runs a piece of firmware to its end.
+pub fn run<T, F>(wire: Box<dyn SwdWire>, settings: Settings, make: impl FnOnce(Core) -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let result = Arc::new(Mutex::new(None));
+    let slot = result.clone();
+    let mut task = Task::new(Time::ZERO, |clock| {
+        let future = make(core(clock, wire, settings));
+        async move { *slot.lock() = Some(future.await) }
+    });
+    for _ in 0..100_000 {
+        task.advance(Time::ZERO + Span::secs(1_000));
+        if let Some(result) = result.lock().take() {
+            return result;
+        }
+    }
+    panic!("the firmware does not come to an end")
+}
+
+fn core(clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settings) -> Core {
+    let config = DapLinkConfig::default();
+    let settings = NonVolatile::new(settings);
+    let uart = Uart::new(settings.clone());
+    Core {
+        serial: config.serial(false),
+        config: Arc::new(config),
+        settings,
+        usb: UsbDevice::new(clock.clone()),
+        io: Io::new(clock.clone(), uart.clone()),
+        uart,
+        swd: SwdHost::new(SwdPort::new(clock.clone(), Arc::new(Mutex::new(wire)), Default::default())),
+        lamp: Lamp::default(),
+        page_erase: false,
+        page_erase_shown: false,
+        flash_busy: false,
+        clock,
+    }
+}
+
+/// An nRF52833 as far as flash programming goes: memories, core registers, and the functions of the flash algorithm,
+/// which it does by itself when the core is started at their addresses.
+#[derive(Debug)]
+pub struct FakeTarget {
+    pub flash: Vec<u8>,
+    pub uicr: Vec<u8>,
+    pub ram: Vec<u8>,
+    pub registers: [u32; 17],
+    pub dcrdr: u32,
+    pub demcr: u32,
+    pub debug_enabled: bool,
+    pub running: bool,
+    /// The core stops here.
+    pub stop_at: Time,
+    pub powered: bool,
+    /// The memory access port is disabled (APPROTECT).
+    pub locked: bool,
+    /// What the algorithm's functions return.
+    pub result: u32,
+    /// Bits of the first word of flash that cannot be programmed.
+    pub stuck: u8,
+    /// Functions that were called: their address in the algorithm and their first argument.
+    pub calls: Vec<(u32, u32)>,
+    pub resets: u32,
+}
+
+pub const FLASH_SIZE: usize = 0x8_0000;
+
+impl Default for FakeTarget {
+    fn default() -> FakeTarget {
+        FakeTarget {
+            flash: vec![0; FLASH_SIZE],
+            uicr: vec![0; 0x1000],
+            ram: vec![0; 0x2_0000],
+            registers: [0; 17],
+            dcrdr: 0,
+            demcr: 0,
+            debug_enabled: false,
+            running: true,
+            stop_at: Time::NEVER,
+            powered: false,
+            locked: false,
+            result: 0,
+            stuck: 0,
+            calls: Vec::new(),
+            resets: 0,
+        }
+    }
+}
+
+impl FakeTarget {
+    /// The target and a wire to it.
+    pub fn wired(self) -> (Arc<Mutex<FakeTarget>>, Box<dyn SwdWire>) {
+        let target = Arc::new(Mutex::new(self));
+        (target.clone(), Box::new(SwdLink::new(&NRF52833, target)))
+    }
+
+    fn memory(&mut self, address: u32, length: usize) -> Option<&mut [u8]> {
+        let (bytes, base) = match address {
+            0..0x8_0000 => (&mut self.flash, 0),
+            0x1000_1000..0x1000_2000 => (&mut self.uicr, 0x1000_1000),
+            0x2000_0000..0x2002_0000 => (&mut self.ram, 0x2000_0000),
+            _ => return None,
+        };
+        let offset = (address - base) as usize;
+        bytes.get_mut(offset..offset + length)
+    }
+
+    fn reset(&mut self) {
+        self.resets += 1;
+        self.stop_at = Time::NEVER;
+        self.running = !(self.debug_enabled && self.demcr & 1 != 0);
+    }
+
+    fn bring_to(&mut self, at: Time) {
+        if self.running && at >= self.stop_at {
+            self.running = false;
+            self.registers[0] = self.result;
+        }
+    }
+
+    /// The core is started in the algorithm.
+    fn call(&mut self, at: Time) {
+        let [first, size, buffer, ..] = self.registers;
+        let entry = self.registers[15];
+        self.calls.push((entry - algorithm::LOAD, first));
+        let takes = match entry {
+            algorithm::ERASE_CHIP => {
+                self.flash.fill(0xff);
+                self.uicr.fill(0xff);
+                Span::ms(173)
+            }
+            algorithm::ERASE_SECTOR if first >= 0x1000_1000 => {
+                self.uicr.fill(0xff);
+                Span::ms(87)
+            }
+            algorithm::ERASE_SECTOR => {
+                self.memory(first, 4096).expect("a page").fill(0xff);
+                Span::ms(87)
+            }
+            algorithm::PROGRAM_PAGE => {
+                let data = self.memory(buffer, size as usize).expect("the buffer").to_vec();
+                let stuck = if first == 0 { self.stuck } else { 0 };
+                for (cell, byte) in self.memory(first, size as usize).expect("flash").iter_mut().zip(data) {
+                    *cell &= byte | stuck;
+                }
+                Span::us(42) * u64::from(size / 4)
+            }
+            algorithm::INIT | algorithm::UNINIT => Span::us(1),
+            other => panic!("the core was started at {other:#x}"),
+        };
+        assert_eq!(self.registers[14], algorithm::LOAD + 1, "the return address is the breakpoint");
+        self.running = true;
+        self.stop_at = at + takes;
+    }
+}
+
+impl DebugTarget for FakeTarget {
+    fn mem_read(&mut self, at: Time, address: u32, size: Size) -> Result<u32, BusFault> {
+        self.bring_to(at);
+        let value = match address {
+            0xe000_edf0 => u32::from(!self.running) << 17 | 1 << 16 | u32::from(self.debug_enabled),
+            0xe000_edf8 => self.dcrdr,
+            0xe000_edfc => self.demcr,
+            0xe000_ed0c => 0xfa05_0000,
+            _ => {
+                let bytes = self.memory(address, size.bytes() as usize).ok_or(BusFault { address })?;
+                bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
+            }
+        };
+        Ok(value)
+    }
+
+    fn mem_write(&mut self, at: Time, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
+        self.bring_to(at);
+        match address {
+            0xe000_edf0 => {
+                self.debug_enabled = value & 1 != 0;
+                if value & 2 != 0 {
+                    self.running = false;
+                } else if !self.running && self.debug_enabled {
+                    self.call(at);
+                }
+            }
+            0xe000_edf4 if value >> 16 & 1 == 1 => self.registers[(value & 0x1f) as usize] = self.dcrdr,
+            0xe000_edf4 => self.dcrdr = self.registers[(value & 0x1f) as usize],
+            0xe000_edf8 => self.dcrdr = value,
+            0xe000_edfc => self.demcr = value,
+            0xe000_ed0c if value & 4 != 0 => self.reset(),
+            0x2000_0000.. => {
+                let bytes = self.memory(address, size.bytes() as usize).ok_or(BusFault { address })?;
+                bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+            }
+            _ => return Err(BusFault { address }),
+        }
+        Ok(())
+    }
+
+    fn mem_enabled(&mut self, _: Time) -> bool {
+        !self.locked
+    }
+
+    fn power_request(&mut self, _: Time, debug: bool, system: bool) {
+        self.powered = debug || system;
+    }
+
+    fn vendor_read(&mut self, _: Time, _: u8, _: u8) -> u32 {
+        0
+    }
+
+    fn vendor_write(&mut self, _: Time, _: u8, register: u8, value: u32) {
+        if (register, value) == (0, 0) {
+            self.reset();
+        }
+    }
+
+    fn reset_pin(&mut self, _: Time, _: bool) {}
+}

@@ -1,0 +1,271 @@
+//! The wires between a probe and a chip's debug port.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::bus::{BusFault, Size};
+use twinboard_sim::debug::{DebugTarget, SwdAck, SwdRequest, SwdTiming, SwdTransfer, SwdWire};
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::Drive;
+
+use super::dp::Dp;
+use super::fault::Saboteur;
+use super::line::{DATA_PHASE, SwdLine, encode, with_parity};
+use super::table::DapTable;
+
+/// A change on the wires, as an observer (a VCD writer) sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct SwdLevels {
+    /// When. Never earlier than the change before.
+    pub at: Time,
+    /// The level of SWCLK.
+    pub swclk: bool,
+    /// The level of SWDIO as the probe sees it.
+    pub swdio: bool,
+    /// Whether the probe pulls the chip's reset pin.
+    pub reset: bool,
+}
+
+/// Sees every change on the wires.
+pub type Observer = Box<dyn FnMut(SwdLevels) + Send>;
+
+/// The probe's end of the wires to a chip whose debug port is described by a [`DapTable`].
+///
+/// The debug port belongs to the chip, but it is clocked by the probe, so it lives here. What it reaches inside the
+/// chip is shared with whoever runs the chip; it is locked only while an access port really touches it.
+pub struct SwdLink<T: DebugTarget + ?Sized> {
+    table: DapTable,
+    line: SwdLine,
+    dp: Dp,
+    target: Shared<T>,
+    faults: Saboteur,
+    reset: bool,
+    trace: Option<Trace>,
+}
+
+impl<T: DebugTarget + ?Sized> fmt::Debug for SwdLink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SwdLink").field("line", &self.line).field("dp", &self.dp).finish_non_exhaustive()
+    }
+}
+
+impl<T: DebugTarget + ?Sized> SwdLink<T> {
+    /// Wires to `target`, whose debug port has just been powered on.
+    #[must_use]
+    pub fn new(table: &DapTable, target: Arc<Mutex<T>>) -> SwdLink<T> {
+        SwdLink {
+            table: *table,
+            line: SwdLine::new(table.pins),
+            dp: Dp::new(table),
+            target: Shared(target),
+            faults: Saboteur::default(),
+            reset: false,
+            trace: None,
+        }
+    }
+
+    /// From now on `observer` sees every change on the wires, also those inside whole transfers.
+    pub fn observe(&mut self, observer: Observer) {
+        self.trace = Some(Trace { observer, low: DEFAULT_LOW, last: Time::ZERO });
+    }
+
+    /// What is wrong with the wires.
+    pub fn faults(&mut self) -> &mut Saboteur {
+        &mut self.faults
+    }
+
+    /// A transfer as the probe's firmware clocks it out (CMSIS-DAP, `SW_DP.c`).
+    fn clock_transfer(&mut self, at: Time, timing: &SwdTiming, request: SwdRequest, data: u32) -> (SwdTransfer, u64) {
+        let mut probe = Clocking { link: self, at, period: timing.period, clocks: 0 };
+        let turnaround = u32::from(timing.turnaround);
+        let data_bits = u32::from(DATA_PHASE);
+        probe.write(u64::from(encode(request)), 8);
+        // What the probe samples before an edge is what the line became after the one before.
+        let first = probe.skip(turnaround, Drive::Released);
+        let (ack, next) = probe.read(first, 3);
+        let ack = SwdAck(ack as u8);
+        let mut result = SwdTransfer { ack, data: 0, parity_ok: true };
+        match ack {
+            SwdAck::OK if request.read => {
+                let (bits, _) = probe.read(next, data_bits);
+                result.data = bits as u32;
+                result.parity_ok = bits == with_parity(result.data);
+                probe.skip(turnaround, Drive::Released);
+                probe.skip(u32::from(timing.idle), Drive::Low);
+            }
+            SwdAck::OK => {
+                probe.skip(turnaround, Drive::Released);
+                probe.write(with_parity(data), data_bits);
+                probe.skip(u32::from(timing.idle), Drive::Low);
+            }
+            SwdAck::WAIT | SwdAck::FAULT => {
+                if timing.data_phase && request.read {
+                    probe.skip(data_bits, Drive::Released);
+                }
+                probe.skip(turnaround, Drive::Released);
+                if timing.data_phase && !request.read {
+                    probe.skip(data_bits, Drive::Low);
+                }
+            }
+            // Nobody, or nonsense: enough clocks to get a target that did understand out of its data phase.
+            _ => {
+                probe.skip(turnaround + data_bits, Drive::Released);
+            }
+        }
+        let clocks = probe.clocks;
+        (result, clocks)
+    }
+}
+
+impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
+    fn clock(&mut self, at: Time, swdio: Drive) -> bool {
+        let before = self.level(swdio);
+        if let Some(bit) = self.faults.target_sees(swdio, self.line.drive()) {
+            self.line.clock(at, bit, &mut self.dp, &mut self.target);
+        }
+        let after = self.level(swdio);
+        if let Some(trace) = &mut self.trace {
+            trace.edge(at, before, after, self.reset);
+        }
+        after
+    }
+
+    fn write_bits(&mut self, at: Time, period: Span, bits: u64, count: u32) {
+        Clocking { link: self, at, period, clocks: 0 }.write(bits, count.min(64));
+    }
+
+    fn transfer(&mut self, at: Time, timing: &SwdTiming, request: SwdRequest, data: u32) -> (SwdTransfer, Span) {
+        let whole = if self.trace.is_none() && self.faults.is_idle() {
+            self.line.transfer(at, timing, request, data, &mut self.dp, &mut self.target)
+        } else {
+            None
+        };
+        let (result, clocks) = whole.unwrap_or_else(|| self.clock_transfer(at, timing, request, data));
+        (result, timing.period * clocks)
+    }
+
+    fn reset_pin(&mut self, at: Time, asserted: bool) {
+        self.reset = asserted;
+        self.target.reset_pin(at, asserted);
+        let swdio = self.level(Drive::Released);
+        if let Some(trace) = &mut self.trace {
+            trace.emit(SwdLevels { at, swclk: true, swdio, reset: asserted });
+        }
+    }
+
+    fn power_cycle(&mut self) {
+        self.line = SwdLine::new(self.table.pins);
+        self.dp = Dp::new(&self.table);
+    }
+
+    fn level(&mut self, swdio: Drive) -> bool {
+        self.faults.probe_sees(swdio, self.line.drive())
+    }
+}
+
+/// A run of evenly spaced edges.
+struct Clocking<'a, T: DebugTarget + ?Sized> {
+    link: &'a mut SwdLink<T>,
+    /// The first edge.
+    at: Time,
+    period: Span,
+    /// Edges up to now.
+    clocks: u64,
+}
+
+impl<T: DebugTarget + ?Sized> Clocking<'_, T> {
+    fn clock(&mut self, swdio: Drive) -> bool {
+        if let Some(trace) = &mut self.link.trace {
+            trace.low = self.period / 2;
+        }
+        let at = self.at + self.period * self.clocks;
+        self.clocks += 1;
+        self.link.clock(at, swdio)
+    }
+
+    /// Clocks `count` times with the same drive; the level after the last.
+    fn skip(&mut self, count: u32, swdio: Drive) -> bool {
+        (0..count).fold(true, |_, _| self.clock(swdio))
+    }
+
+    fn write(&mut self, bits: u64, count: u32) {
+        for i in 0..count {
+            self.clock(if bits >> i & 1 != 0 { Drive::High } else { Drive::Low });
+        }
+    }
+
+    /// Samples `count` bits, the first of which is on the line already; also the one that is on it then.
+    fn read(&mut self, mut level: bool, count: u32) -> (u64, bool) {
+        let mut bits = 0;
+        for i in 0..count {
+            bits |= u64::from(level) << i;
+            level = self.clock(Drive::Released);
+        }
+        (bits, level)
+    }
+}
+
+/// How long SWCLK is shown low before an edge whose clock period is not known.
+const DEFAULT_LOW: Span = Span::ns(500);
+
+/// Turns edges into changes of levels. SWCLK idles high; the probe changes SWDIO when it pulls SWCLK low.
+struct Trace {
+    observer: Observer,
+    low: Span,
+    last: Time,
+}
+
+impl Trace {
+    fn edge(&mut self, at: Time, before: bool, after: bool, reset: bool) {
+        let low = self.low.min(at.since(self.last) / 2);
+        let fall = Time(at.0 - low.0);
+        self.emit(SwdLevels { at: fall, swclk: false, swdio: before, reset });
+        self.emit(SwdLevels { at, swclk: true, swdio: after, reset });
+    }
+
+    fn emit(&mut self, levels: SwdLevels) {
+        self.last = levels.at;
+        (self.observer)(levels);
+    }
+}
+
+/// A target that others use too: locked for each access.
+struct Shared<T: ?Sized>(Arc<Mutex<T>>);
+
+impl<T: DebugTarget + ?Sized> DebugTarget for Shared<T> {
+    fn mem_read(&mut self, at: Time, address: u32, size: Size) -> Result<u32, BusFault> {
+        self.0.lock().mem_read(at, address, size)
+    }
+
+    fn mem_write(&mut self, at: Time, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
+        self.0.lock().mem_write(at, address, size, value)
+    }
+
+    fn mem_ready(&mut self, at: Time, address: u32) -> bool {
+        self.0.lock().mem_ready(at, address)
+    }
+
+    fn mem_enabled(&mut self, at: Time) -> bool {
+        self.0.lock().mem_enabled(at)
+    }
+
+    fn power_request(&mut self, at: Time, debug: bool, system: bool) {
+        self.0.lock().power_request(at, debug, system);
+    }
+
+    fn vendor_read(&mut self, at: Time, ap: u8, register: u8) -> u32 {
+        self.0.lock().vendor_read(at, ap, register)
+    }
+
+    fn vendor_write(&mut self, at: Time, ap: u8, register: u8, value: u32) {
+        self.0.lock().vendor_write(at, ap, register, value);
+    }
+
+    fn reset_pin(&mut self, at: Time, asserted: bool) {
+        self.0.lock().reset_pin(at, asserted);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Chips, peripherals, debug ports, native interface firmware and boards.
+
+pub mod board;
+pub mod daplink;
+pub mod debug;
+pub mod image;
+pub mod native;
+pub mod nordic;
+pub mod parts;

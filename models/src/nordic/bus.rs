@@ -1,0 +1,206 @@
+//! The peripheral bus as the core and a debugger access it.
+
+use twinboard_sim::bus::{BusFault, Size};
+use twinboard_sim::cpu::{IrqLines, Mmio, MmioContext};
+use twinboard_sim::report::Access;
+
+use super::ficr::{FICR, FICR_SIZE};
+use super::peripheral::{EVENTS, Reset};
+use super::soc::{APB, EVENTS_END, GPIO, NVMC, PAGE, PAGES, Soc};
+
+/// Identification bytes of the chip that its own start-up code and flash algorithms read.
+const ROM_ID: u32 = 0xF000_0000;
+/// End of the task registers of a page.
+const TASKS_END: u32 = 0x080;
+const INTEN: u32 = 0x300;
+const INTENCLR: u32 = 0x308;
+
+fn is_event_register(offset: u32) -> bool {
+    matches!(offset, EVENTS..EVENTS_END | INTEN..=INTENCLR)
+}
+
+impl Soc {
+    /// A read of a whole register; `None` if there is none at `address`.
+    fn read_word(&mut self, cx: &mut MmioContext<'_>, address: u32) -> Option<u32> {
+        let now = cx.cycle;
+        if address & !(PAGE - 1) == GPIO {
+            *cx.steady = self.pins.steady(now);
+            return self.gpio.read(&self.pins, now, address - GPIO);
+        }
+        if address & !(PAGE - 1) == ROM_ID {
+            return self.table.rom_id.iter().find(|word| word.0 == address - ROM_ID).map(|word| word.1);
+        }
+        let slot = self.page(address)?;
+        let offset = address & (PAGE - 1);
+        let (device, mut inner) = self.slot(slot, now, cx.memory);
+        device.sync(&mut inner);
+        *cx.steady = device.steady(offset);
+        if offset < TASKS_END {
+            return Some(0);
+        }
+        if !is_event_register(offset) {
+            let value = device.read(&mut inner, offset);
+            if !*cx.steady {
+                self.settle(slot, now, cx.memory, cx.irq);
+            }
+            return value;
+        }
+        let events = device.events();
+        let value = events.read(offset);
+        if let (Some(n), Some(0), false) = (events.number(offset), value, cx.debugger) {
+            device.polled(n);
+            self.settle(slot, now, cx.memory, cx.irq);
+        }
+        value
+    }
+
+    /// A write of a whole register; `None` if there is none at `address`.
+    fn write_word(&mut self, cx: &mut MmioContext<'_>, address: u32, value: u32) -> Option<()> {
+        let now = cx.cycle;
+        let slot = self.page(address)?;
+        let offset = address & (PAGE - 1);
+        let (device, mut inner) = self.slot(slot, now, cx.memory);
+        device.sync(&mut inner);
+        let known = if is_event_register(offset) {
+            device.events().write(offset, value)
+        } else if offset >= TASKS_END {
+            device.write(&mut inner, offset, value)
+        } else if value & 1 == 1 {
+            device.task(&mut inner, offset)
+        } else {
+            Some(())
+        };
+        self.settle(slot, now, cx.memory, cx.irq);
+        if slot == NVMC {
+            self.flash_waits(cx);
+        }
+        known
+    }
+
+    /// A write to the GPIO block; `None` if there is no such register.
+    fn write_gpio(&mut self, cx: &mut MmioContext<'_>, address: u32, value: u32) -> Option<()> {
+        let offset = address - GPIO;
+        let known = self.gpio.write(&mut self.pins, cx.cycle, offset, value);
+        if self.gpio.configures_sense(offset) {
+            self.pins_settle(cx.cycle, cx.memory, cx.irq);
+        }
+        known
+    }
+
+    /// A store to flash, UICR or FICR; false is a bus error.
+    fn store_to_flash(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size, value: u32) -> bool {
+        let flash = &self.table.flash;
+        if address < flash.size || address.wrapping_sub(flash.uicr) < flash.uicr_size {
+            let stored = self.nvmc.store(cx.cycle, address, size, value);
+            self.settle(NVMC, cx.cycle, cx.memory, cx.irq);
+            self.flash_waits(cx);
+            return stored;
+        }
+        // FICR is read-only: writes are ignored.
+        address.wrapping_sub(FICR) < FICR_SIZE
+    }
+
+    /// The flash is busy: whoever fetches or loads from it waits, and so does a writer whose word finds the buffer full.
+    fn flash_waits(&self, cx: &mut MmioContext<'_>) {
+        *cx.flash_busy_until = self.nvmc.busy_until();
+        if !cx.debugger {
+            *cx.stall += self.nvmc.accepted_at().saturating_sub(cx.cycle);
+        }
+    }
+
+    /// A register that has no documented meaning and keeps what is written.
+    fn undocumented(&mut self, address: u32) -> Option<&mut u32> {
+        self.undocumented.iter_mut().find(|word| word.0 == address).map(|word| &mut word.1)
+    }
+}
+
+/// Whether something on the bus answers at `address`, be it with 0.
+fn answers(address: u32) -> bool {
+    address.wrapping_sub(APB) < PAGES as u32 * PAGE || matches!(address & !(PAGE - 1), GPIO | ROM_ID)
+}
+
+impl Soc {
+    /// Does everything that is due now, for a core that does not run.
+    pub fn run_due(&mut self, cx: &mut MmioContext<'_>) {
+        self.run_until(cx.cycle, cx.memory, cx.irq);
+        *cx.deadline = self.earliest;
+    }
+
+    /// Only what comes from outside is seen: the chip is in System OFF.
+    pub fn run_edges(&mut self, cx: &mut MmioContext<'_>) {
+        self.edges_until(cx.cycle, cx.memory, cx.irq);
+    }
+
+    /// Starts CTRL-AP.ERASEALL.
+    pub fn erase_all(&mut self, cx: &mut MmioContext<'_>) {
+        self.nvmc.erase_all(cx.cycle);
+        self.settle(NVMC, cx.cycle, cx.memory, cx.irq);
+        self.flash_waits(cx);
+    }
+
+    /// Resets everything that `reset` reaches, except the core and the memories.
+    pub fn reset(&mut self, cx: &mut MmioContext<'_>, reset: Reset) {
+        self.reset_peripherals(cx.cycle, cx.memory, reset);
+        *cx.irq = IrqLines::default();
+        *cx.deadline = self.earliest;
+        *cx.flash_busy_until = 0;
+    }
+}
+
+impl Mmio for Soc {
+    fn read(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size) -> Result<u32, BusFault> {
+        if cx.cycle >= self.earliest {
+            self.run_until(cx.cycle, cx.memory, cx.irq);
+        }
+        let register = address & !3;
+        let word = match self.read_word(cx, register) {
+            Some(word) => word,
+            None if !answers(address) => return Err(BusFault { address }),
+            None => match self.undocumented(register) {
+                Some(word) => *word,
+                None => {
+                    self.count(register, Access::Read);
+                    0
+                }
+            },
+        };
+        *cx.deadline = (*cx.deadline).min(self.earliest);
+        Ok((word >> (8 * (address & 3))) & (u32::MAX >> (32 - 8 * size.bytes())))
+    }
+
+    fn write(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
+        if cx.cycle >= self.earliest {
+            self.run_until(cx.cycle, cx.memory, cx.irq);
+        }
+        if answers(address) {
+            let (register, word) = (address & !3, value << (8 * (address & 3)));
+            let known = if address & !(PAGE - 1) == GPIO {
+                self.write_gpio(cx, register, word)
+            } else {
+                self.write_word(cx, register, word)
+            };
+            if known.is_none() {
+                match self.undocumented(register) {
+                    Some(kept) => *kept = word,
+                    None => self.count(register, Access::Write),
+                }
+            }
+            if self.pins.has_changed() {
+                self.pins_settle(cx.cycle, cx.memory, cx.irq);
+            }
+            *cx.yield_now |= self.pins.has_edges();
+            *cx.reset |= self.request.is_some();
+        } else if !self.store_to_flash(cx, address, size, value) {
+            return Err(BusFault { address });
+        }
+        *cx.deadline = (*cx.deadline).min(self.earliest);
+        Ok(())
+    }
+
+    fn event(&mut self, cx: &mut MmioContext<'_>) {
+        self.run_until(cx.cycle, cx.memory, cx.irq);
+        *cx.yield_now |= self.pins.has_edges();
+        *cx.reset |= self.request.is_some();
+        *cx.deadline = self.earliest;
+    }
+}

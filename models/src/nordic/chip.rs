@@ -1,0 +1,380 @@
+//! The whole chip: core, memories, peripherals and debug side, through time, resets and System OFF.
+
+use std::sync::LazyLock;
+
+use twinboard_sim::bus::{BusFault, Size};
+use twinboard_sim::chip::Chip;
+use twinboard_sim::cpu::arm::{Core, CoreConfig, ResetKind, State, config};
+use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
+use twinboard_sim::cpu::{Cpu, Stop};
+use twinboard_sim::debug::DebugTarget;
+use twinboard_sim::report::Report;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::Edge;
+
+use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
+use super::ficr::{self, FICR, FICR_SIZE};
+use super::nrf52833::NRF52833;
+use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
+use super::rng::Noise;
+use super::soc::Soc;
+use super::table::Options;
+use crate::debug::rom_table;
+use crate::parts::PinObserver;
+use crate::parts::i2c::I2cBus;
+
+const RAM: u32 = 0x2000_0000;
+
+/// A core that locks up is held in reset for so long; a blank chip restarts a thousand times a second.
+const LOCKUP_RESET: u64 = us(1_000);
+
+/// Why the core does not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stopped {
+    /// It runs (or sleeps, or is halted: its own business).
+    No,
+    /// CTRL-AP.RESET or nRESET holds the chip.
+    Held,
+    /// A reset takes until this cycle.
+    Starting(u64),
+    /// CTRL-AP.ERASEALL is at work.
+    Erasing,
+    /// System OFF.
+    Off,
+}
+
+/// An nRF52833.
+///
+/// Pins are numbered through the ports: P0.00 is 0, P1.00 is 32.
+pub struct Nrf52833 {
+    core: Core,
+    soc: Soc,
+    ctrl_ap: CtrlAp,
+    noise: Noise,
+    flash: RegionId,
+    uicr: RegionId,
+    ram: RegionId,
+    stopped: Stopped,
+    /// The core was halted when its peripherals were last told.
+    halted: bool,
+    /// A debugger has powered the debug side up ("debug interface mode").
+    debugged: bool,
+}
+
+fn core_config() -> CoreConfig {
+    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| rom_table::words(rom_table::NRF52833));
+    CoreConfig { ppb: &WORDS, ..config::M4F }
+}
+
+impl Nrf52833 {
+    /// A chip at power-on.
+    #[must_use]
+    pub fn new(options: &Options) -> Nrf52833 {
+        let table = &NRF52833;
+        let mut memory = Memory::default();
+        let flash = memory.add(Kind::Flash, 0, table.flash.size, 0xFF);
+        let uicr = memory.add(Kind::Flash, table.flash.uicr, table.flash.uicr_size, 0xFF);
+        memory.add(Kind::Flash, FICR, FICR_SIZE, 0xFF);
+        let ram = memory.add(Kind::Ram, RAM, table.ram, 0);
+        memory.alias(ram, table.code_ram);
+        for (offset, value) in ficr::words(table, options) {
+            memory.write(FICR + offset, Size::Word, value);
+        }
+        for (address, bytes) in &options.image {
+            if memory.kind(*address) == Some(Kind::Flash) {
+                memory.write_bytes(*address, bytes);
+            }
+        }
+        let mut chip = Nrf52833 {
+            core: Core::new(core_config(), memory),
+            soc: Soc::new(table, options),
+            ctrl_ap: CtrlAp::default(),
+            noise: Noise::new(options.seed),
+            flash,
+            uicr,
+            ram,
+            stopped: Stopped::No,
+            halted: false,
+            debugged: false,
+        };
+        chip.reset(Reset::PowerOn);
+        chip
+    }
+
+    /// Adds somebody who watches all pins.
+    pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
+        self.soc.pins.observe(observer);
+    }
+
+    /// Which pins (as a mask) are wired to another chip: only their edges leave through [`Chip::advance`]. At first all.
+    pub fn export_pins(&mut self, pins: u64) {
+        self.soc.pins.export(pins);
+    }
+
+    /// Connects the board's I2C bus: a TWIM on its pins reaches its devices.
+    pub fn attach_i2c(&mut self, bus: I2cBus) {
+        self.soc.attach_i2c(self.core.cycle(), bus);
+        self.core.schedule(self.core.cycle());
+    }
+
+    /// The contents of flash, from address 0.
+    #[must_use]
+    pub fn flash(&self) -> &[u8] {
+        self.core.memory().region(self.flash)
+    }
+
+    /// Replaces the contents of flash, from address 0; what `contents` does not cover is erased.
+    pub fn set_flash(&mut self, contents: &[u8]) {
+        fill(self.core.memory_mut().region_mut(self.flash), contents);
+    }
+
+    /// The contents of UICR.
+    #[must_use]
+    pub fn uicr(&self) -> &[u8] {
+        self.core.memory().region(self.uicr)
+    }
+
+    /// Replaces the contents of UICR; what `contents` does not cover is erased. Most of it counts from the next reset.
+    pub fn set_uicr(&mut self, contents: &[u8]) {
+        fill(self.core.memory_mut().region_mut(self.uicr), contents);
+    }
+
+    /// The core, for a debugger on the chip itself.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    fn reset(&mut self, reset: Reset) {
+        let debug_too = matches!(reset, Reset::PowerOn | Reset::Pin | Reset::Watchdog);
+        self.core.reset(if debug_too { ResetKind::PowerOn } else { ResetKind::System });
+        if reset == Reset::PowerOn {
+            let Nrf52833 { core, noise, ram, .. } = self;
+            for word in core.memory_mut().region_mut(*ram).chunks_exact_mut(4) {
+                word.copy_from_slice(&noise.next().to_le_bytes());
+            }
+        }
+        let Nrf52833 { core, soc, .. } = self;
+        core.with_context(|cx| soc.reset(cx, reset));
+        self.stopped = Stopped::No;
+    }
+
+    /// Does what the chip itself has to do after something ran.
+    fn settle(&mut self, stop: Option<Stop>) {
+        let halted = self.core.state() == State::Halted;
+        if halted != self.halted {
+            self.halted = halted;
+            let Nrf52833 { core, soc, .. } = self;
+            core.with_context(|cx| {
+                soc.core_halted(cx.cycle, cx.memory, halted);
+                *cx.deadline = cx.cycle;
+            });
+        }
+        match self.soc.request.take() {
+            Some(Request::Reset(reset)) => self.reset(reset),
+            Some(Request::SystemOff) => self.stopped = Stopped::Off,
+            Some(Request::ResetPin(asserted)) => self.drive_reset(asserted),
+            None => match stop {
+                Some(Stop::Reset) => self.reset(Reset::Soft),
+                Some(Stop::LockedUp) if !self.debugged => {
+                    self.reset(Reset::Lockup);
+                    self.stopped = Stopped::Starting(self.core.cycle() + LOCKUP_RESET);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn drive_reset(&mut self, asserted: bool) {
+        if !self.soc.reset_pin_enabled() {
+            return;
+        }
+        if asserted {
+            self.reset(Reset::Pin);
+            self.stopped = Stopped::Held;
+        } else if self.stopped == Stopped::Held {
+            self.stopped = Stopped::No;
+        }
+    }
+
+    /// Runs until cycle `until` or a little beyond; ends early at an edge if `stop_at_edges`.
+    fn run_to(&mut self, until: u64, stop_at_edges: bool) {
+        while self.core.cycle() < until && !(stop_at_edges && self.soc.pins.has_edges()) {
+            if self.stopped == Stopped::No {
+                let stop = self.core.run(&mut self.soc, until);
+                self.settle(Some(stop));
+            } else {
+                self.pass(until);
+            }
+        }
+    }
+
+    /// Time passes for a chip whose core does not run.
+    fn pass(&mut self, until: u64) {
+        let next = self.next_while_stopped().min(until).max(self.core.cycle());
+        self.core.pass_time(next);
+        let Nrf52833 { core, soc, stopped, .. } = self;
+        core.with_context(|cx| if *stopped == Stopped::Off { soc.run_edges(cx) } else { soc.run_due(cx) });
+        let now = self.core.cycle();
+        match self.stopped {
+            Stopped::Off if self.soc.detect(now) => self.reset(Reset::SystemOff),
+            Stopped::Starting(at) if at <= now => self.stopped = Stopped::No,
+            Stopped::Erasing if self.soc.nvmc.busy_until() <= now => self.erased(),
+            _ => {}
+        }
+        self.settle(None);
+    }
+
+    fn next_while_stopped(&self) -> u64 {
+        match self.stopped {
+            Stopped::Off if self.soc.detect(self.core.cycle()) => self.core.cycle(),
+            Stopped::Off => self.soc.next_edge(),
+            Stopped::Starting(at) => at.min(self.soc.next_event()),
+            _ => self.soc.next_event(),
+        }
+    }
+
+    /// CTRL-AP.ERASEALL has erased flash and UICR; RAM goes too.
+    fn erased(&mut self) {
+        self.core.memory_mut().region_mut(self.ram).fill(0);
+        self.soc.power_clock.approtect.erased_all();
+        self.stopped = Stopped::No;
+    }
+
+    fn bring_to(&mut self, at: Time) {
+        self.run_to(at.0.div_ceil(CYCLE_PS), false);
+    }
+}
+
+fn fill(region: &mut [u8], contents: &[u8]) {
+    region.fill(0xFF);
+    let len = contents.len().min(region.len());
+    region[..len].copy_from_slice(&contents[..len]);
+}
+
+fn time(cycle: u64) -> Time {
+    if cycle == NEVER { Time::NEVER } else { Time(cycle.saturating_mul(CYCLE_PS)) }
+}
+
+impl std::fmt::Debug for Nrf52833 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nrf52833").field("now", &Chip::now(self)).finish_non_exhaustive()
+    }
+}
+
+impl Chip for Nrf52833 {
+    fn now(&self) -> Time {
+        time(self.core.cycle())
+    }
+
+    fn next_event(&self) -> Time {
+        if self.soc.pins.has_edges() {
+            return self.now();
+        }
+        let next = if self.stopped == Stopped::No {
+            self.core.next_event().min(self.soc.next_event())
+        } else {
+            self.next_while_stopped()
+        };
+        time(next.max(self.core.cycle()))
+    }
+
+    /// The shortest serial character: ten bits at 1 Mbaud.
+    fn lookahead(&self) -> Span {
+        Span::us(10)
+    }
+
+    fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
+        self.run_to(until.0.div_ceil(CYCLE_PS), true);
+        out.append(self.soc.pins.edges());
+    }
+
+    fn receive(&mut self, edge: Edge) {
+        self.soc.receive(edge);
+        self.core.schedule(edge.at.0.div_ceil(CYCLE_PS));
+    }
+
+    fn debug(&mut self) -> Option<&mut dyn DebugTarget> {
+        Some(self)
+    }
+
+    fn with_cpu(&mut self, f: &mut dyn FnMut(&mut dyn Cpu)) -> bool {
+        f(&mut self.core.attach(&mut self.soc));
+        self.settle(None);
+        true
+    }
+
+    fn power_cycle(&mut self, at: Time) {
+        self.bring_to(at);
+        self.ctrl_ap = CtrlAp::default();
+        self.debugged = false;
+        self.soc.power_cycle_i2c(self.core.cycle());
+        self.reset(Reset::PowerOn);
+    }
+
+    fn report(&self, report: &mut Report) {
+        self.soc.report(report);
+    }
+}
+
+impl DebugTarget for Nrf52833 {
+    fn mem_read(&mut self, at: Time, address: u32, size: Size) -> Result<u32, BusFault> {
+        self.bring_to(at);
+        self.core.debug_read(&mut self.soc, address, size)
+    }
+
+    fn mem_write(&mut self, at: Time, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
+        self.bring_to(at);
+        let result = self.core.debug_write(&mut self.soc, address, size, value);
+        self.settle(None);
+        result
+    }
+
+    /// Flash that is busy answers nobody, but a second word may follow the first.
+    fn mem_ready(&mut self, at: Time, address: u32) -> bool {
+        self.bring_to(at);
+        self.core.memory().kind(address) != Some(Kind::Flash) || self.soc.nvmc.ready_next()
+    }
+
+    fn mem_enabled(&mut self, at: Time) -> bool {
+        self.bring_to(at);
+        self.soc.power_clock.approtect.is_open()
+    }
+
+    fn power_request(&mut self, at: Time, debug: bool, _system: bool) {
+        self.bring_to(at);
+        self.debugged = debug;
+    }
+
+    fn vendor_read(&mut self, at: Time, ap: u8, register: u8) -> u32 {
+        self.bring_to(at);
+        let status =
+            Status { erasing: self.stopped == Stopped::Erasing, open: self.soc.power_clock.approtect.is_open() };
+        if ap == CTRL_AP { self.ctrl_ap.read(register, status) } else { 0 }
+    }
+
+    fn vendor_write(&mut self, at: Time, ap: u8, register: u8, value: u32) {
+        self.bring_to(at);
+        match self.ctrl_ap.write(register, value).filter(|_| ap == CTRL_AP) {
+            Some(Command::Hold) if self.stopped != Stopped::Erasing => {
+                self.reset(Reset::Soft);
+                self.stopped = Stopped::Held;
+            }
+            Some(Command::Release) if self.stopped != Stopped::Erasing => self.reset(Reset::Soft),
+            Some(Command::EraseAll) => {
+                let Nrf52833 { core, soc, .. } = self;
+                core.with_context(|cx| soc.erase_all(cx));
+                self.stopped = Stopped::Erasing;
+            }
+            _ => {}
+        }
+    }
+
+    fn reset_pin(&mut self, at: Time, asserted: bool) {
+        self.bring_to(at);
+        self.drive_reset(asserted);
+    }
+}
+
+#[cfg(test)]
+#[path = "chip_tests.rs"]
+mod tests;

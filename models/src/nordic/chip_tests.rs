@@ -1,0 +1,310 @@
+//! Tests of the whole chip: our own demo program, resets, protection, and the laws of [`Chip`].
+
+use proptest::prelude::*;
+use twinboard_sim::wire::{Drive, PinId, SerialFrame, Signal};
+
+use super::super::table::BuildCode;
+use super::*;
+use crate::parts::led_matrix::{LedMatrix, SharedLedMatrix};
+
+const TX: PinId = PinId(6);
+const RX: PinId = PinId(40);
+const BUTTON_A: PinId = PinId(14);
+/// 139 periods of 16 MHz.
+const BIT: Span = Span::ps(139 * 62_500);
+
+const RESETREAS: u32 = 0x4000_0400;
+const SYSTEMOFF: u32 = 0x4000_0500;
+const GPREGRET: u32 = 0x4000_051C;
+const AIRCR: u32 = 0xE000_ED0C;
+const DHCSR: u32 = 0xE000_EDF0;
+const NVMC_READY: u32 = 0x4001_E400;
+const NVMC_CONFIG: u32 = 0x4001_E504;
+const UICR: u32 = 0x1000_1000;
+
+/// A program that branches to itself, with its vectors.
+const SPIN: [u8; 10] = [0x00, 0x00, 0x02, 0x20, 0x09, 0x00, 0x00, 0x00, 0xFE, 0xE7];
+
+fn ms(ms: u64) -> Time {
+    Time::ZERO + Span::ms(ms)
+}
+
+fn image(hex: &str) -> Vec<(u32, Vec<u8>)> {
+    let mut base = 0;
+    let mut image = Vec::new();
+    for record in ihex::Reader::new(hex) {
+        match record.expect("a record") {
+            ihex::Record::Data { offset, value } => image.push((base + u32::from(offset), value)),
+            ihex::Record::ExtendedLinearAddress(high) => base = u32::from(high) << 16,
+            _ => {}
+        }
+    }
+    image
+}
+
+fn chip_with(image: Vec<(u32, Vec<u8>)>) -> Nrf52833 {
+    let mut chip = Nrf52833::new(&Options { image, ..Options::default() });
+    chip.receive(Edge { at: Time::ZERO, pin: RX, signal: Signal::Drive(Drive::High) });
+    chip
+}
+
+fn demo() -> Nrf52833 {
+    chip_with(image(include_str!("../../../firmware/nrf52833/demo.hex")))
+}
+
+fn spinning() -> Nrf52833 {
+    chip_with(vec![(0, SPIN.to_vec())])
+}
+
+fn run(chip: &mut Nrf52833, until: Time) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    while chip.now() < until {
+        chip.advance(until, &mut edges);
+    }
+    edges
+}
+
+fn text(edges: &[Edge]) -> String {
+    let character = |edge: &Edge| match edge.signal {
+        Signal::Serial(frame) if edge.pin == TX => Some(char::from((frame.bits >> 1) as u8)),
+        _ => None,
+    };
+    edges.iter().filter_map(character).collect()
+}
+
+fn send(chip: &mut Nrf52833, mut at: Time, text: &str) {
+    for byte in text.bytes() {
+        let frame = SerialFrame { bit: BIT, bits: u16::from(byte) << 1 | 1 << 9, count: 10 };
+        chip.receive(Edge { at, pin: RX, signal: Signal::Serial(frame) });
+        at += frame.duration();
+    }
+}
+
+fn read(chip: &mut Nrf52833, address: u32) -> u32 {
+    chip.mem_read(chip.now(), address, Size::Word).expect("no bus error")
+}
+
+fn write(chip: &mut Nrf52833, address: u32, value: u32) {
+    chip.mem_write(chip.now(), address, Size::Word, value).expect("no bus error");
+}
+
+/// Writes a word of flash or UICR as a debugger does.
+fn program(chip: &mut Nrf52833, address: u32, value: u32) {
+    write(chip, NVMC_CONFIG, 1);
+    write(chip, address, value);
+    while read(chip, NVMC_READY) == 0 {
+        chip.bring_to(chip.now() + Span::us(10));
+    }
+    write(chip, NVMC_CONFIG, 0);
+}
+
+#[test]
+fn the_demo_program_greets_at_115200_baud_and_shows_its_heart() {
+    let mut chip = demo();
+    let row = |pins: [u16; 5]| pins.map(PinId);
+    let matrix = SharedLedMatrix::new(LedMatrix::new(row([21, 22, 15, 24, 19]), row([28, 11, 31, 37, 30])));
+    chip.observe(Box::new(matrix.clone()));
+    let edges = run(&mut chip, ms(90));
+    assert_eq!(text(&edges), "Hello from the micro:bit's nRF52833!\r\n");
+    assert_eq!(matrix.text(ms(90)), "09090\n99999\n99999\n09990\n00900\n");
+    let frames: Vec<_> = edges.iter().filter(|e| matches!(e.signal, Signal::Serial(_))).collect();
+    assert!(frames.windows(2).all(|w| w[1].at.since(w[0].at) >= BIT * 10));
+    let mut report = Report::default();
+    chip.report(&mut report);
+    assert_eq!(report, Report::default());
+}
+
+#[test]
+fn the_demo_program_echoes_and_names_its_buttons() {
+    let mut chip = demo();
+    run(&mut chip, ms(50));
+    send(&mut chip, ms(50), "ping");
+    chip.receive(Edge { at: ms(70), pin: BUTTON_A, signal: Signal::Drive(Drive::Low) });
+    let edges = run(&mut chip, ms(90));
+    assert_eq!(text(&edges), "pingbutton A\r\n");
+}
+
+#[test]
+fn edges_of_pins_that_are_not_exported_stay_inside() {
+    let mut chip = demo();
+    chip.export_pins(1 << TX.0);
+    assert!(run(&mut chip, ms(30)).iter().all(|edge| edge.pin == TX));
+}
+
+#[test]
+fn a_sleeping_chip_says_when_it_wakes() {
+    let mut chip = demo();
+    run(&mut chip, ms(60));
+    let (now, next) = (chip.now(), chip.next_event());
+    assert!(next > now && next <= now + Span::us(3_400), "{next} after {now}");
+}
+
+#[test]
+fn a_soft_reset_keeps_ram_and_gpregret_and_leaves_its_reason() {
+    let mut chip = spinning();
+    write(&mut chip, GPREGRET, 0x57);
+    write(&mut chip, 0x2000_1000, 0x1234);
+    write(&mut chip, AIRCR, 0x05FA_0004);
+    chip.bring_to(ms(1));
+    let words = [RESETREAS, GPREGRET, 0x2000_1000].map(|address| read(&mut chip, address));
+    assert_eq!(words, [1 << 2, 0x57, 0x1234]);
+}
+
+#[test]
+fn code_ram_shows_the_same_bytes_as_data_ram() {
+    let mut chip = spinning();
+    write(&mut chip, 0x0080_0010, 0xCAFE);
+    assert_eq!(read(&mut chip, 0x2000_0010), 0xCAFE);
+}
+
+#[test]
+fn the_reset_pin_works_after_uicr_names_it_and_the_chip_was_reset() {
+    let mut chip = spinning();
+    chip.reset_pin(ms(1), true);
+    chip.reset_pin(ms(2), false);
+    assert_eq!(read(&mut chip, RESETREAS), 0);
+    program(&mut chip, UICR + 0x200, 18);
+    program(&mut chip, UICR + 0x204, 18);
+    write(&mut chip, AIRCR, 0x05FA_0004);
+    chip.reset_pin(ms(5), true);
+    chip.reset_pin(ms(6), false);
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 0 | 1 << 2);
+}
+
+#[test]
+fn the_watchdog_resets_the_chip() {
+    let mut chip = spinning();
+    write(&mut chip, 0x4001_0504, 32_767); // CRV: one second
+    write(&mut chip, 0x4001_0000, 1);
+    chip.bring_to(ms(999));
+    assert_eq!(read(&mut chip, RESETREAS), 0);
+    chip.bring_to(ms(1_002));
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 1);
+}
+
+#[test]
+fn system_off_ends_with_a_reset_when_a_sensed_pin_has_its_level() {
+    let mut chip = spinning();
+    write(&mut chip, 0x5000_0700 + 4 * 14, 0x0003_000C); // P0.14: pull-up, sense low
+    write(&mut chip, SYSTEMOFF, 1);
+    run(&mut chip, ms(1));
+    assert_eq!(chip.next_event(), Time::NEVER);
+    chip.receive(Edge { at: ms(70), pin: BUTTON_A, signal: Signal::Drive(Drive::Low) });
+    assert_eq!(chip.next_event(), ms(70));
+    run(&mut chip, ms(71));
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 16);
+}
+
+#[test]
+fn a_blank_chip_locks_up_and_restarts_until_a_debugger_comes() {
+    let mut chip = chip_with(Vec::new());
+    chip.bring_to(ms(10));
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 3);
+    chip.power_request(ms(10), true, true);
+    write(&mut chip, RESETREAS, 1 << 3);
+    write(&mut chip, DHCSR, 0xA05F_0001);
+    chip.bring_to(ms(20));
+    assert_eq!(read(&mut chip, RESETREAS), 0);
+    assert_ne!(read(&mut chip, DHCSR) & 1 << 19, 0, "S_LOCKUP");
+}
+
+#[test]
+fn eraseall_opens_a_protected_chip_and_empties_it() {
+    let mut chip = spinning();
+    program(&mut chip, UICR + 0x208, 0xFFFF_FF00);
+    write(&mut chip, 0x2000_0000, 1);
+    write(&mut chip, AIRCR, 0x05FA_0004);
+    chip.bring_to(ms(5));
+    assert!(!chip.mem_enabled(ms(5)));
+    assert_eq!(chip.vendor_read(ms(5), CTRL_AP, 0x0C), 0);
+    chip.vendor_write(ms(5), CTRL_AP, 0x04, 1);
+    assert_eq!(chip.vendor_read(ms(100), CTRL_AP, 0x08), 1);
+    assert_eq!(chip.vendor_read(ms(179), CTRL_AP, 0x08), 0);
+    for value in [1, 0] {
+        chip.vendor_write(ms(180), CTRL_AP, 0x00, value);
+    }
+    assert_eq!(chip.vendor_read(ms(181), CTRL_AP, 0x0C), 1);
+    assert!(chip.flash().iter().chain(chip.uicr()).all(|&byte| byte == 0xFF));
+    assert_eq!(read(&mut chip, 0x2000_0000), 0);
+}
+
+#[test]
+fn a_hardened_chip_is_closed_when_it_is_blank() {
+    for (build, open) in [(BuildCode::Aaa1, true), (BuildCode::Aab0, false)] {
+        let mut chip = Nrf52833::new(&Options { build, ..Options::default() });
+        assert_eq!(chip.mem_enabled(Time::ZERO), open);
+    }
+}
+
+#[test]
+fn a_page_is_erased_by_a_debugger_in_87_5_ms_and_the_bus_is_not_ready_meanwhile() {
+    let mut chip = spinning();
+    program(&mut chip, 0x1000, 0);
+    write(&mut chip, NVMC_CONFIG, 2);
+    let start = chip.now();
+    write(&mut chip, 0x4001_E508, 0x1000);
+    assert!(!chip.mem_ready(start + Span::ms(87), 0x1000));
+    assert!(chip.mem_ready(start + Span::ms(87), 0x2000_0000));
+    assert_eq!(chip.mem_read(start + Span::ms(88), NVMC_READY, Size::Word), Ok(1));
+    assert_eq!(read(&mut chip, 0x1000), u32::MAX);
+}
+
+#[test]
+fn a_power_cycle_keeps_flash_and_loses_ram() {
+    let mut chip = spinning();
+    program(&mut chip, 0x1000, 0xABCD);
+    write(&mut chip, 0x2000_0000, 0x1234_5678);
+    write(&mut chip, GPREGRET, 1);
+    chip.power_cycle(ms(9));
+    assert_eq!([read(&mut chip, 0x1000), read(&mut chip, GPREGRET), read(&mut chip, RESETREAS)], [0xABCD, 0, 0]);
+    assert_ne!(read(&mut chip, 0x2000_0000), 0x1234_5678);
+    assert!(chip.now() >= ms(9), "time goes on");
+}
+
+#[test]
+fn flash_and_uicr_can_be_kept_outside() {
+    let mut first = spinning();
+    program(&mut first, UICR + 0x80, 7);
+    let (flash, uicr) = (first.flash().to_vec(), first.uicr().to_vec());
+    let mut second = chip_with(Vec::new());
+    second.set_flash(&flash);
+    second.set_uicr(&uicr);
+    assert_eq!([read(&mut second, 8), read(&mut second, UICR + 0x80)], [read(&mut first, 8), 7]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The laws of [`Chip`]: slices do not matter, and nothing acts on the past.
+    #[test]
+    fn slices_do_not_matter(
+        slices in prop::collection::vec(1u64..400_000, 1..200), presses in prop::collection::vec(0u64..20_000, 0..6),
+    ) {
+        let end = ms(20);
+        let start = |chip: &mut Nrf52833| {
+            let mut presses = presses.clone();
+            presses.sort_unstable();
+            for (n, us) in presses.iter().enumerate() {
+                let drive = if n % 2 == 0 { Drive::Low } else { Drive::High };
+                let at = Time::ZERO + Span::us(*us);
+                chip.receive(Edge { at, pin: BUTTON_A, signal: Signal::Drive(drive) });
+            }
+            send(chip, ms(7), "abc");
+        };
+        let (mut whole, mut sliced) = (demo(), demo());
+        start(&mut whole);
+        start(&mut sliced);
+        let expected = run(&mut whole, end);
+        let mut edges = Vec::new();
+        let mut slices = slices.iter().cycle();
+        while sliced.now() < end {
+            let (before, len) = (sliced.now(), edges.len());
+            let until = before + Span::ns(*slices.next().expect("cycles"));
+            sliced.advance(until.min(end), &mut edges);
+            prop_assert!(edges[len..].iter().all(|edge| edge.at >= before));
+        }
+        prop_assert_eq!(edges, expected);
+        prop_assert_eq!(sliced.now(), whole.now());
+        prop_assert_eq!(sliced.core.memory().region(sliced.ram), whole.core.memory().region(whole.ram));
+    }
+}

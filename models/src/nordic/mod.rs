@@ -1,0 +1,40 @@
+//! Nordic Semiconductor's nRF5 family: what the chips have in common, and each chip as a table.
+//!
+//! The peripherals talk in *tasks* (something to do), *events* (something has happened) and *shorts* between them; the
+//! PPI joins events and tasks of different peripherals without the CPU ([`Nrf52833`] is the whole). Each peripheral is
+//! a register machine in a file of its own that reads like its chapter of the product specification ("PS" in the
+//! comments); the bus, the interrupts and the order of things are the chip's business.
+
+mod acl;
+mod approtect;
+mod bus;
+mod chip;
+mod clock;
+mod ctrl_ap;
+mod egu;
+mod ficr;
+mod gpio;
+mod gpiote;
+mod inert;
+mod line;
+mod nrf52833;
+mod nvmc;
+mod peripheral;
+mod pins;
+mod power;
+mod power_clock;
+mod ppi;
+mod rng;
+mod rtc;
+mod saadc;
+mod soc;
+mod table;
+mod temp;
+mod timer;
+mod twim;
+mod uarte;
+mod wdt;
+
+pub use chip::Nrf52833;
+pub use clock::Crystals;
+pub use table::{BuildCode, Options};

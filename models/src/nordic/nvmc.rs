@@ -1,0 +1,380 @@
+//! NVMC — non-volatile memory controller (PS chapter "NVMC"): writes and erases flash and UICR, in its own time.
+//!
+//! Writing can only clear bits, a word at a time; erasing sets a page, or everything. Both must be enabled in CONFIG
+//! first. A second word may be handed over while the first is being written (READYNEXT). What an operation does to the
+//! memory shows when it ends, so that a reset in between leaves the old contents.
+
+use twinboard_sim::bus::Size;
+use twinboard_sim::cpu::memory::Memory;
+
+use super::acl::Acl;
+use super::clock::LfClk;
+use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, us};
+
+const READY: u32 = 0x400;
+const READYNEXT: u32 = 0x408;
+const CONFIG: u32 = 0x504;
+const ERASEPAGE: u32 = 0x508;
+const ERASEALL: u32 = 0x50C;
+const ERASEPCR0: u32 = 0x510;
+const ERASEUICR: u32 = 0x514;
+const ERASEPAGEPARTIAL: u32 = 0x518;
+const ERASEPAGEPARTIALCFG: u32 = 0x51C;
+const ICACHECNF: u32 = 0x540;
+const IHIT: u32 = 0x548;
+const IMISS: u32 = 0x54C;
+
+const WEN: u32 = 1;
+const EEN: u32 = 2;
+const PEEN: u32 = 4;
+
+/// Sizes and times of a chip's flash.
+#[derive(Clone, Copy, Debug)]
+pub struct FlashSpec {
+    /// Bytes of flash, from address 0.
+    pub size: u32,
+    /// Bytes of a page, a power of two.
+    pub page: u32,
+    /// Where UICR is.
+    pub uicr: u32,
+    /// Bytes of UICR.
+    pub uicr_size: u32,
+    /// t_WRITE: one word, in core cycles.
+    pub t_write: u64,
+    /// t_ERASEPAGE: one page (and UICR), in core cycles.
+    pub t_erasepage: u64,
+    /// t_ERASEALL: everything, in core cycles.
+    pub t_eraseall: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Operation {
+    Write {
+        address: u32,
+        value: u32,
+    },
+    Erase {
+        address: u32,
+        len: u32,
+    },
+    EraseAll,
+    /// A slice of a page erase that does not complete it.
+    Slice,
+}
+
+/// The register machine.
+#[derive(Debug)]
+pub struct Nvmc {
+    spec: FlashSpec,
+    events: Events,
+    acl: Acl,
+    config: u32,
+    partial_cfg: u32,
+    /// Time that slices of ERASEPAGEPARTIAL have already spent on a page.
+    partial: Option<(u32, u64)>,
+    icachecnf: u32,
+    /// The running operation and the cycle it ends.
+    running: Option<(Operation, u64)>,
+    /// Words that wait for the running one. Beyond the first, the bus would make the writer wait.
+    queue: Vec<Operation>,
+}
+
+impl Nvmc {
+    /// The controller of a flash of this kind.
+    #[must_use]
+    pub fn new(spec: FlashSpec) -> Nvmc {
+        Nvmc {
+            spec,
+            events: Events::default(),
+            acl: Acl::default(),
+            config: 0,
+            partial_cfg: 0xA,
+            partial: None,
+            icachecnf: 0,
+            running: None,
+            queue: Vec::with_capacity(4),
+        }
+    }
+
+    /// The cycle at which the controller is idle again; `now` or earlier if it is.
+    #[must_use]
+    pub fn busy_until(&self) -> u64 {
+        self.running.map_or(0, |(_, end)| end + self.queue.len() as u64 * self.spec.t_write)
+    }
+
+    /// READYNEXT: a further word is taken without making the writer wait.
+    #[must_use]
+    pub fn ready_next(&self) -> bool {
+        match self.running {
+            None => true,
+            Some((operation, _)) => matches!(operation, Operation::Write { .. }) && self.queue.is_empty(),
+        }
+    }
+
+    /// The cycle at which the last word that was stored has left the bus for the one-deep buffer.
+    #[must_use]
+    pub fn accepted_at(&self) -> u64 {
+        match (self.running, self.queue.len()) {
+            (Some((_, end)), n @ 2..) => end + (n as u64 - 2) * self.spec.t_write,
+            _ => 0,
+        }
+    }
+
+    /// A store to flash or UICR. Only whole words can be written; false is a bus error.
+    #[must_use]
+    pub fn store(&mut self, now: u64, address: u32, size: Size, value: u32) -> bool {
+        if self.config & 7 != WEN {
+            return true;
+        }
+        if size != Size::Word || !address.is_multiple_of(4) {
+            return false;
+        }
+        if self.range_of(address).is_some() {
+            let operation = Operation::Write { address, value };
+            match self.running {
+                None => self.running = Some((operation, now + self.spec.t_write)),
+                Some(_) => self.queue.push(operation),
+            }
+        }
+        true
+    }
+
+    /// Starts to erase flash and UICR, whatever CONFIG says (CTRL-AP.ERASEALL).
+    pub fn erase_all(&mut self, now: u64) {
+        self.queue.clear();
+        self.running = Some((Operation::EraseAll, now + self.spec.t_eraseall));
+    }
+
+    /// The page or UICR that `address` is in, as address and length.
+    fn range_of(&self, address: u32) -> Option<(u32, u32)> {
+        let FlashSpec { size, page, uicr, uicr_size, .. } = self.spec;
+        if address < size {
+            Some((address & !(page - 1), page))
+        } else {
+            (address.wrapping_sub(uicr) < uicr_size).then_some((uicr, uicr_size))
+        }
+    }
+
+    fn start(&mut self, now: u64, operation: Operation, time: u64) {
+        if self.running.is_none() {
+            self.running = Some((operation, now + time));
+        }
+    }
+
+    fn erase(&mut self, now: u64, address: u32) {
+        if self.config & 7 == EEN
+            && let Some((address, len)) = self.range_of(address)
+        {
+            self.start(now, Operation::Erase { address, len }, self.spec.t_erasepage);
+        }
+    }
+
+    /// Slices add up; the page is erased with the one that completes t_ERASEPAGE.
+    fn erase_slice(&mut self, now: u64, address: u32) {
+        let Some((page, len)) = self.range_of(address).filter(|_| self.config & 7 == PEEN && self.running.is_none())
+        else {
+            return;
+        };
+        let slice = us(1_000) * u64::from(self.partial_cfg);
+        let spent = self.partial.filter(|&(p, _)| p == page).map_or(0, |(_, spent)| spent) + slice;
+        if spent >= self.spec.t_erasepage {
+            self.partial = None;
+            self.start(now, Operation::Erase { address: page, len }, slice);
+        } else {
+            self.partial = Some((page, spent));
+            self.start(now, Operation::Slice, slice);
+        }
+    }
+
+    fn finish(&mut self, memory: &mut Memory, operation: Operation) {
+        match operation {
+            Operation::Write { address, value } => {
+                let old = memory.read(address, Size::Word).unwrap_or(0);
+                memory.write(address, Size::Word, old & value);
+            }
+            Operation::Erase { address, len } => fill(memory, address, len),
+            Operation::EraseAll => {
+                fill(memory, 0, self.spec.size);
+                fill(memory, self.spec.uicr, self.spec.uicr_size);
+            }
+            Operation::Slice => {}
+        }
+    }
+}
+
+fn fill(memory: &mut Memory, address: u32, len: u32) {
+    const ERASED: [u8; 0x1000] = [0xFF; 0x1000];
+    for at in (address..address + len).step_by(ERASED.len()) {
+        memory.write_bytes(at, &ERASED[..ERASED.len().min((address + len - at) as usize)]);
+    }
+}
+
+impl Peripheral for Nvmc {
+    fn read(&mut self, _: &mut Cx<'_>, offset: u32) -> Option<u32> {
+        Some(match offset {
+            READY => self.running.is_none().into(),
+            READYNEXT => self.ready_next().into(),
+            CONFIG => self.config,
+            ERASEPAGEPARTIALCFG => self.partial_cfg,
+            ICACHECNF => self.icachecnf,
+            ERASEPAGE | ERASEALL | ERASEPCR0 | ERASEUICR | ERASEPAGEPARTIAL | IHIT | IMISS => 0,
+            _ => return self.acl.read(offset),
+        })
+    }
+
+    fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
+        match offset {
+            CONFIG => self.config = value & 7,
+            ERASEPAGE | ERASEPCR0 => self.erase(cx.now, value),
+            ERASEALL if value & 1 == 1 && self.config & 7 == EEN => {
+                self.start(cx.now, Operation::EraseAll, self.spec.t_eraseall);
+            }
+            ERASEUICR if value & 1 == 1 => self.erase(cx.now, self.spec.uicr),
+            ERASEPAGEPARTIAL => self.erase_slice(cx.now, value),
+            ERASEPAGEPARTIALCFG => self.partial_cfg = value & 0x7F,
+            ICACHECNF => self.icachecnf = value & 0x101,
+            READY | READYNEXT | ERASEALL | ERASEUICR | IHIT | IMISS => {}
+            _ => return self.acl.write(offset, value),
+        }
+        Some(())
+    }
+
+    fn task(&mut self, _: &mut Cx<'_>, _: u32) -> Option<()> {
+        None
+    }
+
+    fn events(&mut self) -> &mut Events {
+        &mut self.events
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
+        *self = Nvmc::new(self.spec);
+    }
+
+    fn next(&self, _: &LfClk) -> u64 {
+        self.running.map_or(NEVER, |(_, end)| end)
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>) {
+        if let Some((operation, end)) = self.running.filter(|&(_, end)| end <= cx.now) {
+            self.finish(cx.memory, operation);
+            self.running = (!self.queue.is_empty()).then(|| (self.queue.remove(0), end + self.spec.t_write));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peripheral::testing::Bench;
+    use super::*;
+
+    const SPEC: FlashSpec = FlashSpec {
+        size: 0x8_0000,
+        page: 0x1000,
+        uicr: 0x1000_1000,
+        uicr_size: 0x1000,
+        t_write: 2_720,
+        t_erasepage: us(87_500),
+        t_eraseall: us(173_000),
+    };
+
+    fn ready(bench: &mut Bench, nvmc: &mut Nvmc) -> u32 {
+        nvmc.read(&mut bench.cx(), READY).expect("READY")
+    }
+
+    fn write_word(bench: &mut Bench, nvmc: &mut Nvmc, address: u32, value: u32) {
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        assert!(nvmc.store(bench.now, address, Size::Word, value));
+        let end = nvmc.busy_until();
+        bench.run_to(nvmc, end);
+    }
+
+    #[test]
+    fn writing_only_clears_bits_and_takes_its_time_even_if_nothing_changes() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        write_word(&mut bench, &mut nvmc, 0x100, 0xFFFF_00FF);
+        assert_eq!(bench.now, SPEC.t_write);
+        write_word(&mut bench, &mut nvmc, 0x100, 0xFFFF_FFF0);
+        assert_eq!(bench.memory.read(0x100, Size::Word), Some(0xFFFF_00F0));
+        write_word(&mut bench, &mut nvmc, 0x100, 0xFFFF_FFFF);
+        assert_eq!(bench.now, 3 * SPEC.t_write);
+    }
+
+    #[test]
+    fn without_wen_a_store_does_nothing_and_a_byte_store_with_it_is_a_bus_error() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        assert!(nvmc.store(0, 0x100, Size::Word, 0));
+        assert_eq!(ready(&mut bench, &mut nvmc), 1);
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        assert!(!nvmc.store(0, 0x100, Size::Byte, 0));
+        assert!(!nvmc.store(0, 0x102, Size::Half, 0));
+    }
+
+    #[test]
+    fn a_page_erase_sets_its_page_when_it_ends_87_5_ms_later() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        for address in [0xFFC, 0x1000, 0x1FFC, 0x2000] {
+            bench.memory.write(address, Size::Word, 0);
+        }
+        nvmc.write(&mut bench.cx(), CONFIG, EEN);
+        nvmc.write(&mut bench.cx(), ERASEPAGE, 0x1000);
+        assert_eq!(nvmc.busy_until(), us(87_500));
+        bench.run_to(&mut nvmc, us(87_500) - 1);
+        assert_eq!((ready(&mut bench, &mut nvmc), bench.memory.read(0x1000, Size::Word)), (0, Some(0)));
+        bench.run_to(&mut nvmc, us(87_500));
+        let words = [0xFFC, 0x1000, 0x1FFC, 0x2000].map(|at| bench.memory.read(at, Size::Word));
+        assert_eq!(words, [Some(0), Some(u32::MAX), Some(u32::MAX), Some(0)]);
+        assert_eq!(ready(&mut bench, &mut nvmc), 1);
+    }
+
+    #[test]
+    fn erase_tasks_without_een_are_ignored() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        for offset in [ERASEPAGE, ERASEALL, ERASEUICR, ERASEPAGEPARTIAL] {
+            nvmc.write(&mut bench.cx(), offset, 1);
+            assert_eq!(ready(&mut bench, &mut nvmc), 1, "{offset:#x}");
+        }
+    }
+
+    #[test]
+    fn a_second_word_is_taken_while_the_first_is_written_and_readynext_says_when() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        assert!(nvmc.store(0, 0x100, Size::Word, 1));
+        assert_eq!(nvmc.read(&mut bench.cx(), READYNEXT), Some(1));
+        assert!(nvmc.store(0, 0x104, Size::Word, 2));
+        assert_eq!(nvmc.read(&mut bench.cx(), READYNEXT), Some(0));
+        bench.run_to(&mut nvmc, SPEC.t_write);
+        assert_eq!(nvmc.read(&mut bench.cx(), READYNEXT), Some(1));
+        assert_eq!(ready(&mut bench, &mut nvmc), 0);
+        bench.run_to(&mut nvmc, 2 * SPEC.t_write);
+        assert_eq!(ready(&mut bench, &mut nvmc), 1);
+        assert_eq!(bench.memory.read(0x104, Size::Word), Some(2));
+    }
+
+    #[test]
+    fn partial_erases_add_up_to_a_page_erase() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        bench.memory.write(0x3000, Size::Word, 0);
+        nvmc.write(&mut bench.cx(), CONFIG, PEEN);
+        for slice in 1..=9 {
+            assert_eq!(bench.memory.read(0x3000, Size::Word), Some(0), "before slice {slice} of 10 ms");
+            nvmc.write(&mut bench.cx(), ERASEPAGEPARTIAL, 0x3000);
+            let end = bench.now + us(10_000);
+            assert_eq!(nvmc.busy_until(), end);
+            bench.run_to(&mut nvmc, end);
+        }
+        assert_eq!(bench.memory.read(0x3000, Size::Word), Some(u32::MAX));
+    }
+
+    #[test]
+    fn a_reset_in_the_middle_leaves_the_old_contents() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        bench.memory.write(0, Size::Word, 7);
+        nvmc.write(&mut bench.cx(), CONFIG, EEN);
+        nvmc.write(&mut bench.cx(), ERASEALL, 1);
+        nvmc.reset(&mut bench.cx(), Reset::Soft);
+        bench.run_to(&mut nvmc, us(200_000));
+        assert_eq!(bench.memory.read(0, Size::Word), Some(7));
+    }
+}

@@ -1,0 +1,335 @@
+//! The chip's pins: what it does to each net, and what it sees there.
+//!
+//! A pin is driven by the GPIO registers unless a peripheral (GPIOTE in task mode, UART, …) has taken it. What the
+//! rest of the board does arrives from outside. The level is what comes of both.
+
+use twinboard_sim::time::Time;
+use twinboard_sim::wire::{Drive, Edge, Level, PinId, SerialFrame, Signal};
+
+use super::peripheral::CYCLE_PS;
+use crate::parts::PinObserver;
+
+const PULL_DOWN: u32 = 1;
+const PULL_UP: u32 = 3;
+
+/// PIN_CNF of a pin: DIR\[0\], INPUT\[1\], PULL\[3:2\], DRIVE\[10:8\], SENSE\[17:16\].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PinCnf(pub u32);
+
+impl Default for PinCnf {
+    fn default() -> PinCnf {
+        PinCnf(0x2)
+    }
+}
+
+impl PinCnf {
+    /// DIR: the pin is an output.
+    #[must_use]
+    pub fn output(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// INPUT = Connect: the input buffer is on.
+    #[must_use]
+    pub fn input(self) -> bool {
+        self.0 & 2 == 0
+    }
+
+    /// The level that SENSE waits for.
+    #[must_use]
+    pub fn sense(self) -> Option<bool> {
+        match self.0 >> 16 & 3 {
+            2 => Some(true),
+            3 => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What a pull resistor does, and what an input does to its net.
+    #[must_use]
+    pub fn pull(self) -> Drive {
+        match self.0 >> 2 & 3 {
+            PULL_DOWN => Drive::PullDown,
+            PULL_UP => Drive::PullUp,
+            _ => Drive::Released,
+        }
+    }
+
+    /// What an output of value `high` does: DRIVE has a disconnected 0 (4, 5) or 1 (6, 7) for wired logic.
+    #[must_use]
+    pub fn drive(self, high: bool) -> Drive {
+        match (self.0 >> 8 & 7, high) {
+            (4 | 5, false) | (6 | 7, true) => self.pull(),
+            (_, true) => Drive::High,
+            (_, false) => Drive::Low,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Pin {
+    cnf: PinCnf,
+    out: bool,
+    /// The value a peripheral puts on the pin that it has taken.
+    taken: Option<bool>,
+    drive: Drive,
+    outside: Drive,
+    /// The last character that began on the net, and when (ps).
+    serial: Option<(u64, SerialFrame)>,
+}
+
+/// All pins of the chip, numbered through its ports: P0.00 is 0, P1.00 is 32.
+pub struct Pins {
+    pins: Vec<Pin>,
+    levels: u64,
+    changed: u64,
+    /// Pins with a connected input buffer, and pins with a SENSE.
+    connected: u64,
+    sensing: u64,
+    /// Until then (a cycle) a character may be on some net, so that levels change by themselves.
+    serial_until: u64,
+    exported: u64,
+    edges: Vec<Edge>,
+    observers: Vec<Box<dyn PinObserver>>,
+}
+
+impl std::fmt::Debug for Pins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pins").field("levels", &self.levels).finish_non_exhaustive()
+    }
+}
+
+impl Pins {
+    /// `count` pins (at most 64) at their reset values.
+    #[must_use]
+    pub fn new(count: usize) -> Pins {
+        Pins {
+            pins: vec![Pin::default(); count.min(64)],
+            levels: 0,
+            changed: 0,
+            connected: 0,
+            sensing: 0,
+            serial_until: 0,
+            exported: u64::MAX,
+            edges: Vec::with_capacity(16),
+            observers: Vec::new(),
+        }
+    }
+
+    /// Adds somebody who watches all pins.
+    pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
+        self.observers.push(observer);
+    }
+
+    /// Which pins are wired to another chip: only their edges leave through [`Pins::edges`]. At first all.
+    pub fn export(&mut self, pins: u64) {
+        self.exported = pins;
+    }
+
+    /// The edges that have not been delivered yet.
+    pub fn edges(&mut self) -> &mut Vec<Edge> {
+        &mut self.edges
+    }
+
+    /// Whether there are edges that have not been delivered yet.
+    #[must_use]
+    pub fn has_edges(&self) -> bool {
+        !self.edges.is_empty()
+    }
+
+    /// The pins whose level changed since the last call.
+    pub fn take_changed(&mut self) -> u64 {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// PIN_CNF of `pin`.
+    #[must_use]
+    pub fn cnf(&self, pin: u8) -> PinCnf {
+        self.pins.get(usize::from(pin)).map_or(PinCnf::default(), |p| p.cnf)
+    }
+
+    /// Sets PIN_CNF of `pin`.
+    pub fn set_cnf(&mut self, now: u64, pin: u8, cnf: PinCnf) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.cnf = cnf;
+            let bit = 1 << pin;
+            self.connected = self.connected & !bit | if cnf.input() { bit } else { 0 };
+            self.sensing = self.sensing & !bit | if cnf.sense().is_some() { bit } else { 0 };
+            self.update(now, pin);
+        }
+    }
+
+    /// Sets the GPIO output value of `pin`.
+    pub fn set_out(&mut self, now: u64, pin: u8, high: bool) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.out = high;
+            self.update(now, pin);
+        }
+    }
+
+    /// A peripheral takes `pin` as an output and puts `high` on it, or changes what it puts there.
+    pub fn take(&mut self, now: u64, pin: u8, high: bool) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.taken = Some(high);
+            self.update(now, pin);
+        }
+    }
+
+    /// The value of a pin that a peripheral has taken.
+    #[must_use]
+    pub fn taken(&self, pin: u8) -> Option<bool> {
+        self.pins.get(usize::from(pin)).and_then(|p| p.taken)
+    }
+
+    /// A peripheral gives `pin` back to the GPIO registers.
+    pub fn release(&mut self, now: u64, pin: u8) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.taken = None;
+            self.update(now, pin);
+        }
+    }
+
+    /// A peripheral sends a character on `pin`, which it has taken and holds high.
+    pub fn send(&mut self, now: u64, pin: u8, frame: SerialFrame) {
+        self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Serial(frame) });
+    }
+
+    /// The rest of the net of `pin` changes.
+    pub fn outside(&mut self, pin: u8, drive: Drive) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.outside = drive;
+            self.relevel(pin);
+        }
+    }
+
+    /// A character begins on the net of `pin`.
+    pub fn outside_serial(&mut self, pin: u8, start_ps: u64, frame: SerialFrame) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.serial = Some((start_ps, frame));
+            self.serial_until = self.serial_until.max((start_ps + frame.duration().0) / CYCLE_PS + 1);
+        }
+    }
+
+    /// The level on `pin`'s net (true = high), whether or not the input buffer is on.
+    #[must_use]
+    pub fn level(&self, now: u64, pin: u8) -> bool {
+        let Some(p) = self.pins.get(usize::from(pin)) else { return false };
+        match p.serial {
+            Some((start, frame)) if now * CYCLE_PS < start + frame.duration().0 => {
+                frame.level_at(twinboard_sim::time::Span((now * CYCLE_PS).saturating_sub(start)))
+            }
+            _ => self.levels >> pin & 1 == 1,
+        }
+    }
+
+    /// What the input buffer of `pin` gives: 0 while it is disconnected.
+    #[must_use]
+    pub fn input(&self, now: u64, pin: u8) -> bool {
+        self.cnf(pin).input() && self.level(now, pin)
+    }
+
+    /// What the input buffers of all pins give.
+    #[must_use]
+    pub fn inputs(&self, now: u64) -> u64 {
+        if self.steady(now) {
+            return self.levels & self.connected;
+        }
+        (0..self.pins.len() as u8).fold(0, |word, pin| word | u64::from(self.input(now, pin)) << pin)
+    }
+
+    /// Whether levels change only by events.
+    #[must_use]
+    pub fn steady(&self, now: u64) -> bool {
+        now >= self.serial_until
+    }
+
+    /// The pins that have a SENSE.
+    #[must_use]
+    pub fn sensing(&self) -> u64 {
+        self.sensing
+    }
+
+    /// Whether [`Pins::take_changed`] has anything to give.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.changed != 0
+    }
+
+    /// Reset values for everything that is the chip's; the rest of the board stays as it is.
+    pub fn reset(&mut self, now: u64) {
+        for pin in 0..self.pins.len() {
+            self.pins[pin].taken = None;
+            self.pins[pin].out = false;
+            self.set_cnf(now, pin as u8, PinCnf::default());
+        }
+    }
+
+    fn update(&mut self, now: u64, pin: u8) {
+        let p = &mut self.pins[usize::from(pin)];
+        let drive = match p.taken {
+            Some(high) => p.cnf.drive(high),
+            None if p.cnf.output() => p.cnf.drive(p.out),
+            None => p.cnf.pull(),
+        };
+        if drive != p.drive {
+            p.drive = drive;
+            self.relevel(pin);
+            self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
+        }
+    }
+
+    fn relevel(&mut self, pin: u8) {
+        let p = &self.pins[usize::from(pin)];
+        let (bit, level) = (1 << pin, Level::resolve([p.drive, p.outside]).bit());
+        if (self.levels & bit != 0) != level {
+            self.levels ^= bit;
+            self.changed |= bit;
+        }
+    }
+
+    fn put(&mut self, edge: Edge) {
+        for observer in &mut self.observers {
+            observer.edge(&edge);
+        }
+        if self.exported >> (edge.pin.0 & 63) & 1 == 1 {
+            self.edges.push(edge);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_drain_output_lets_its_pull_up_make_the_high_level() {
+        let cnf = PinCnf(1 | 3 << 2 | 6 << 8);
+        assert_eq!((cnf.drive(true), cnf.drive(false)), (Drive::PullUp, Drive::Low));
+    }
+
+    #[test]
+    fn a_peripheral_that_takes_a_pin_overrides_out_until_it_gives_it_back() {
+        let mut pins = Pins::new(48);
+        pins.set_cnf(0, 3, PinCnf(1));
+        pins.take(10, 3, true);
+        pins.set_out(20, 3, false);
+        assert!(pins.level(20, 3));
+        pins.release(30, 3);
+        assert!(!pins.level(30, 3));
+        let seen: Vec<_> = pins.edges().iter().map(|e| (e.at.0 / CYCLE_PS, e.signal)).collect();
+        assert_eq!(
+            seen,
+            [(0, Signal::Drive(Drive::Low)), (10, Signal::Drive(Drive::High)), (30, Signal::Drive(Drive::Low))]
+        );
+    }
+
+    #[test]
+    fn a_button_that_pulls_low_wins_against_the_internal_pull_up() {
+        let mut pins = Pins::new(48);
+        pins.set_cnf(0, 14, PinCnf(3 << 2));
+        assert!(pins.input(0, 14));
+        pins.outside(14, Drive::Low);
+        assert!(!pins.input(1, 14));
+        assert_eq!(pins.take_changed(), 1 << 14);
+    }
+}

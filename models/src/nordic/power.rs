@@ -1,0 +1,152 @@
+//! POWER — power supply and reset (PS chapter "POWER"): reset reasons, retained registers, RAM power, System OFF.
+//!
+//! The supply of a simulated board never sags, so POFWARN never comes; USB supply is not connected.
+
+use super::peripheral::{Cx, Request, Reset, index};
+
+const CONSTLAT: u32 = 0x078;
+const LOWPWR: u32 = 0x07C;
+
+/// All events of this block: POFWARN, SLEEPENTER, SLEEPEXIT, USBDETECTED, USBREMOVED, USBPWRRDY.
+pub const EVENT_MASK: u32 = 1 << 2 | 0x1F << 5;
+
+const RESETREAS: u32 = 0x400;
+const RAMSTATUS: u32 = 0x428;
+const USBREGSTATUS: u32 = 0x438;
+const SYSTEMOFF: u32 = 0x500;
+const POFCON: u32 = 0x510;
+const GPREGRET: u32 = 0x51C;
+const GPREGRET2: u32 = 0x520;
+const DCDCEN: u32 = 0x578;
+const MAINREGSTATUS: u32 = 0x640;
+const RAM_POWER: u32 = 0x900;
+const RAM_POWERSET: u32 = 0x904;
+const RAM_POWERCLR: u32 = 0x908;
+const RAM_STRIDE: u32 = 0x10;
+const RAM_BLOCKS: u32 = 9;
+
+/// The register machine.
+#[derive(Debug)]
+pub struct Power {
+    resetreas: u32,
+    gpregret: [u32; 2],
+    pofcon: u32,
+    dcdcen: u32,
+    ram: [u32; RAM_BLOCKS as usize],
+}
+
+impl Default for Power {
+    fn default() -> Power {
+        Power { resetreas: 0, gpregret: [0; 2], pofcon: 0, dcdcen: 0, ram: [0xFFFF; RAM_BLOCKS as usize] }
+    }
+}
+
+impl Power {
+    /// Reads a register of POWER.
+    #[must_use]
+    pub fn read(&self, offset: u32) -> Option<u32> {
+        Some(match offset {
+            RESETREAS => self.resetreas,
+            RAMSTATUS => 0xF,
+            USBREGSTATUS | MAINREGSTATUS | SYSTEMOFF => 0,
+            POFCON => self.pofcon,
+            GPREGRET => self.gpregret[0],
+            GPREGRET2 => self.gpregret[1],
+            DCDCEN => self.dcdcen,
+            _ => self.ram[ram_block(offset)?],
+        })
+    }
+
+    /// Writes a register of POWER.
+    pub fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
+        match offset {
+            RESETREAS => self.resetreas &= !value,
+            SYSTEMOFF if value & 1 == 1 => cx.ask(Request::SystemOff),
+            POFCON => self.pofcon = value & 0xF1F,
+            GPREGRET => self.gpregret[0] = value & 0xFF,
+            GPREGRET2 => self.gpregret[1] = value & 0xFF,
+            DCDCEN => self.dcdcen = value & 1,
+            RAMSTATUS | USBREGSTATUS | MAINREGSTATUS | SYSTEMOFF => {}
+            _ => {
+                let ram = &mut self.ram[ram_block(offset)?];
+                match offset & 0xF {
+                    0x0 => *ram = value,
+                    0x4 => *ram |= value,
+                    _ => *ram &= !value,
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Triggers a task of POWER. Both only choose between latency and current.
+    pub fn task(&mut self, offset: u32) -> Option<()> {
+        matches!(offset, CONSTLAT | LOWPWR).then_some(())
+    }
+
+    /// Notes the reason of a reset and forgets what does not outlive it.
+    pub fn reset(&mut self, reset: Reset) {
+        let (resetreas, gpregret) = (self.resetreas, self.gpregret);
+        *self = Power::default();
+        if !reset.clears_retained() {
+            self.gpregret = gpregret;
+        }
+        self.resetreas = match reset {
+            Reset::PowerOn => 0,
+            Reset::Pin => resetreas | 1 << 0,
+            Reset::Watchdog => resetreas | 1 << 1,
+            Reset::Soft => resetreas | 1 << 2,
+            Reset::Lockup => resetreas | 1 << 3,
+            Reset::SystemOff => resetreas | 1 << 16,
+        };
+    }
+}
+
+fn ram_block(offset: u32) -> Option<usize> {
+    [RAM_POWER, RAM_POWERSET, RAM_POWERCLR].into_iter().find_map(|base| index(offset, base, RAM_STRIDE, RAM_BLOCKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peripheral::testing::Bench;
+    use super::*;
+
+    #[test]
+    fn reset_reasons_add_up_until_they_are_cleared_by_writing_1() {
+        let (mut bench, mut power) = (Bench::default(), Power::default());
+        power.reset(Reset::Pin);
+        power.reset(Reset::Soft);
+        assert_eq!(power.read(RESETREAS), Some(0b101));
+        power.write(&mut bench.cx(), RESETREAS, 0b100);
+        assert_eq!(power.read(RESETREAS), Some(0b001));
+        power.reset(Reset::PowerOn);
+        assert_eq!(power.read(RESETREAS), Some(0), "power-on leaves none");
+    }
+
+    #[test]
+    fn gpregret_outlives_a_soft_reset_and_not_a_pin_reset() {
+        let (mut bench, mut power) = (Bench::default(), Power::default());
+        power.write(&mut bench.cx(), GPREGRET, 0x1B1);
+        power.reset(Reset::Soft);
+        assert_eq!(power.read(GPREGRET), Some(0xB1));
+        power.reset(Reset::Pin);
+        assert_eq!(power.read(GPREGRET), Some(0));
+    }
+
+    #[test]
+    fn ram_sections_are_switched_by_set_and_clear_registers() {
+        let (mut bench, mut power) = (Bench::default(), Power::default());
+        power.write(&mut bench.cx(), 0x918, 0x3);
+        assert_eq!(power.read(0x910), Some(0xFFFC));
+        power.write(&mut bench.cx(), 0x914, 0x1);
+        assert_eq!(power.read(0x910), Some(0xFFFD));
+        assert_eq!(power.read(0x990), None, "there are nine blocks");
+    }
+
+    #[test]
+    fn systemoff_asks_the_chip() {
+        let (mut bench, mut power) = (Bench::default(), Power::default());
+        power.write(&mut bench.cx(), SYSTEMOFF, 1);
+        assert_eq!(bench.request, Some(Request::SystemOff));
+    }
+}

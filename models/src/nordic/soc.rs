@@ -1,0 +1,437 @@
+//! The chip around its core: the peripheral bus, the PPI between the peripherals, and the order in which things happen.
+//!
+//! Everything happens at a core cycle. What is due at the same cycle happens in a fixed order: edges from outside, PPI
+//! tasks, the I2C devices' interrupt line, then the peripherals in the order of their slots. A PPI task follows its
+//! event by one cycle of PCLK16M.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use twinboard_sim::bus::Size;
+use twinboard_sim::cpu::IrqLines;
+use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::report::{Access, Report};
+use twinboard_sim::time::Time;
+use twinboard_sim::wire::{Drive, Edge, Signal};
+
+use super::clock::LfClk;
+use super::gpio::Gpio;
+use super::gpiote::Gpiote;
+use super::nvmc::Nvmc;
+use super::peripheral::{CYCLE_PS, Cx, EVENTS, NEVER, PCLK16M, Peripheral, Request, Reset};
+use super::pins::Pins;
+use super::power_clock::PowerClock;
+use super::ppi::{Ppi, bits};
+use super::table::{ChipTable, Options};
+use crate::parts::i2c::I2cBus;
+
+/// First address of the peripheral bus, where the page with id 0 is.
+pub(super) const APB: u32 = 0x4000_0000;
+pub(super) const PAGE: u32 = 0x1000;
+pub(super) const PAGES: usize = 128;
+pub(super) const GPIO: u32 = 0x5000_0000;
+pub(super) const EVENTS_END: u32 = 0x180;
+
+/// Slots of the peripherals that the chip itself has dealings with; those of the table follow.
+const POWER_CLOCK: usize = 0;
+pub(super) const NVMC: usize = 1;
+const PPI: usize = 2;
+const GPIOTE: usize = 3;
+const OTHERS: usize = 4;
+
+const UICR_PSELRESET: [u32; 2] = [0x200, 0x204];
+const UICR_APPROTECT: u32 = 0x208;
+
+const ABSENT: u8 = u8::MAX;
+
+struct Place {
+    name: &'static str,
+    id: u8,
+}
+
+/// All that is on the core's bus besides memory.
+pub struct Soc {
+    pub(super) table: &'static ChipTable,
+    /// CLOCK, POWER and APPROTECT.
+    pub power_clock: PowerClock,
+    /// The flash controller.
+    pub nvmc: Nvmc,
+    /// The pins.
+    pub pins: Pins,
+    /// What a peripheral asks of the chip.
+    pub request: Option<Request>,
+    pub(super) gpio: Gpio,
+    gpiote: Gpiote,
+    ppi: Ppi,
+    others: Vec<Box<dyn Peripheral>>,
+    places: Vec<Place>,
+    /// Slot by page id.
+    pages: [u8; PAGES],
+    /// Slots that look at pins.
+    watchers: Vec<usize>,
+    /// Next event by slot.
+    due: Vec<u64>,
+    /// Nothing happens by itself before this cycle.
+    pub(super) earliest: u64,
+    lfclk: LfClk,
+    /// The board's I2C bus.
+    i2c: I2cBus,
+    /// When the bus's interrupt line may change by itself.
+    i2c_due: u64,
+    reset_pin_enabled: bool,
+    /// PPI channels that fire, and when; in order.
+    firing: VecDeque<(u64, u32)>,
+    /// Edges from outside that have not happened yet, in order.
+    incoming: VecDeque<(u64, Edge)>,
+    /// Registers without a documented meaning that keep what is written: address, value.
+    pub(super) undocumented: Vec<(u32, u32)>,
+    unmodelled: BTreeMap<(u32, Access), u64>,
+}
+
+impl Soc {
+    /// The peripherals of a chip.
+    #[must_use]
+    pub fn new(table: &'static ChipTable, options: &Options) -> Soc {
+        let mut places = vec![
+            Place { name: "CLOCK/POWER", id: 0x00 },
+            Place { name: "NVMC", id: 0x1E },
+            Place { name: "PPI", id: 0x1F },
+            Place { name: "GPIOTE", id: 0x06 },
+        ];
+        places.extend(table.peripherals.iter().map(|p| Place { name: p.name, id: p.id }));
+        let mut pages = [ABSENT; PAGES];
+        for (slot, place) in places.iter().enumerate() {
+            pages[usize::from(place.id)] = slot as u8;
+        }
+        let watching = table.peripherals.iter().zip(OTHERS..).filter(|(p, _)| p.watches_pins).map(|(_, slot)| slot);
+        Soc {
+            table,
+            watchers: std::iter::once(GPIOTE).chain(watching).collect(),
+            power_clock: PowerClock::new(options.crystals, options.build.hardened()),
+            nvmc: Nvmc::new(table.flash),
+            pins: Pins::new(table.pins()),
+            request: None,
+            gpio: Gpio::new(table.ports),
+            gpiote: Gpiote::default(),
+            ppi: Ppi::default(),
+            others: table.peripherals.iter().map(|p| p.kind.build(options)).collect(),
+            due: vec![NEVER; places.len()],
+            earliest: NEVER,
+            places,
+            pages,
+            lfclk: LfClk::default(),
+            i2c: I2cBus::default(),
+            i2c_due: NEVER,
+            reset_pin_enabled: false,
+            firing: VecDeque::with_capacity(16),
+            incoming: VecDeque::with_capacity(16),
+            undocumented: table.undocumented.iter().map(|&address| (address, 0)).collect(),
+            unmodelled: BTreeMap::new(),
+        }
+    }
+
+    /// Connects the board's I2C bus.
+    pub fn attach_i2c(&mut self, now: u64, bus: I2cBus) {
+        self.i2c = bus;
+        self.i2c_settle(now);
+    }
+
+    /// The I2C devices were powered off and on.
+    pub fn power_cycle_i2c(&mut self, now: u64) {
+        self.i2c.devices.iter_mut().for_each(|device| device.power_cycle());
+        self.i2c_settle(now);
+    }
+
+    /// A device on the I2C bus may have changed what it does to the interrupt line.
+    fn i2c_settle(&mut self, now: u64) {
+        if let Some(pin) = self.i2c.interrupt_pin {
+            let time = Time(now * CYCLE_PS);
+            self.pins.outside(pin, if self.i2c.interrupts(time) { Drive::Low } else { Drive::Released });
+            let next = self.i2c.next_event(time);
+            self.i2c_due = if next == Time::NEVER { NEVER } else { next.0.div_ceil(CYCLE_PS) };
+            self.earliest = self.earliest.min(self.i2c_due);
+        }
+    }
+
+    /// Nothing happens by itself before this cycle.
+    #[must_use]
+    pub fn next_event(&self) -> u64 {
+        self.earliest
+    }
+
+    /// The peripheral that is due first, and when; the one with the lower id if there are two.
+    fn first_due(&self) -> (u64, usize) {
+        let mut first = (NEVER, 0);
+        for (slot, &due) in self.due.iter().enumerate() {
+            if due < first.0 {
+                first = (due, slot);
+            }
+        }
+        first
+    }
+
+    /// The cycle at which the next thing happens by itself, if the first peripheral is due at `due`.
+    fn first_of_all(&self, due: u64) -> u64 {
+        let firing = self.firing.front().map_or(NEVER, |f| f.0);
+        due.min(firing).min(self.next_edge()).min(self.i2c_due)
+    }
+
+    /// Something happens to the net of a pin; it takes effect when the chip comes to its time.
+    pub fn receive(&mut self, edge: Edge) {
+        let cycle = edge.at.0.div_ceil(CYCLE_PS);
+        let place = self.incoming.partition_point(|(at, _)| *at <= cycle);
+        self.incoming.insert(place, (cycle, edge));
+        self.earliest = self.earliest.min(cycle);
+    }
+
+    /// Whether DETECT is up: some pin has the level that its SENSE waits for.
+    #[must_use]
+    pub fn detect(&self, now: u64) -> bool {
+        self.gpio.detect(&self.pins, now)
+    }
+
+    /// When the next edge from outside arrives.
+    #[must_use]
+    pub fn next_edge(&self) -> u64 {
+        self.incoming.front().map_or(NEVER, |i| i.0)
+    }
+
+    /// Whether UICR made the chip's reset pin one, at the last reset.
+    #[must_use]
+    pub fn reset_pin_enabled(&self) -> bool {
+        self.reset_pin_enabled
+    }
+
+    pub(super) fn reset_peripherals(&mut self, now: u64, memory: &mut Memory, reset: Reset) {
+        self.request = None;
+        self.firing.clear();
+        self.gpio.reset();
+        self.pins.reset(now);
+        for slot in 0..self.places.len() {
+            let (device, mut cx) = self.slot(slot, now, memory);
+            device.reset(&mut cx, reset);
+        }
+        for word in &mut self.undocumented {
+            word.1 = 0;
+        }
+        let uicr = |offset| memory.read(self.table.flash.uicr + offset, Size::Word).unwrap_or(u32::MAX);
+        self.power_clock.approtect.reset(reset, uicr(UICR_APPROTECT));
+        self.reset_pin_enabled = UICR_PSELRESET.map(uicr) == [self.table.reset_pin; 2];
+        self.pins.take_changed();
+        self.rewire(now, memory);
+    }
+
+    /// The core was halted by its debugger, or goes on.
+    pub fn core_halted(&mut self, now: u64, memory: &mut Memory, halted: bool) {
+        for slot in 0..self.places.len() {
+            let (device, mut cx) = self.slot(slot, now, memory);
+            device.core_halted(&mut cx, halted);
+        }
+        self.refresh_all();
+    }
+
+    /// Adds what was accessed and is not modelled.
+    pub fn report(&self, report: &mut Report) {
+        for (&(address, access), &times) in &self.unmodelled {
+            let name = match self.page(address) {
+                Some(slot) => self.places[slot].name,
+                None if address & 0xF000_0000 == GPIO => "GPIO",
+                None => "no peripheral",
+            };
+            let place = format!("{} {name}+{:#05x}", self.table.name, address & (PAGE - 1));
+            report.unmodelled(place, access, times);
+        }
+    }
+
+    /// Counts an access that no model covers.
+    pub(super) fn count(&mut self, address: u32, access: Access) {
+        *self.unmodelled.entry((address, access)).or_default() += 1;
+    }
+
+    /// The slot of the peripheral whose page `address` is in.
+    pub(super) fn page(&self, address: u32) -> Option<usize> {
+        let slot = *self.pages.get((address.checked_sub(APB)? / PAGE) as usize)?;
+        (slot != ABSENT).then_some(usize::from(slot))
+    }
+
+    /// The peripheral in `slot`, and what it sees of the chip.
+    pub(super) fn slot<'a>(
+        &'a mut self,
+        slot: usize,
+        now: u64,
+        memory: &'a mut Memory,
+    ) -> (&'a mut dyn Peripheral, Cx<'a>) {
+        let cx = Cx {
+            now,
+            memory,
+            pins: &mut self.pins,
+            lfclk: &mut self.lfclk,
+            i2c: &mut self.i2c,
+            request: &mut self.request,
+        };
+        let device: &mut dyn Peripheral = match slot {
+            POWER_CLOCK => &mut self.power_clock,
+            NVMC => &mut self.nvmc,
+            PPI => &mut self.ppi,
+            GPIOTE => &mut self.gpiote,
+            _ => &mut *self.others[slot - OTHERS],
+        };
+        (device, cx)
+    }
+
+    /// After anything happened to the peripheral in `slot`: its interrupt, its events for the PPI, its next event.
+    pub(super) fn settle(&mut self, slot: usize, now: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        let lfclk = self.lfclk;
+        let (device, _) = self.slot(slot, now, memory);
+        let (line, mut raised) = (device.events().irq(), device.events().take_raised());
+        let due = device.next(&lfclk);
+        self.due[slot] = due;
+        self.earliest = self.earliest.min(due);
+        irq.set(self.places[slot].id, line);
+        while raised != 0 {
+            let event = APB + u32::from(self.places[slot].id) * PAGE + EVENTS + 4 * raised.trailing_zeros();
+            self.fire(now + PCLK16M, self.ppi.channels(event));
+            raised &= raised - 1;
+        }
+        match slot {
+            PPI if self.ppi.take_rewired() => self.rewire(now, memory),
+            // LFCLK may have started or stopped: every user of it has a new next event.
+            POWER_CLOCK => self.refresh_all(),
+            _ => {}
+        }
+    }
+
+    fn fire(&mut self, at: u64, channels: u32) {
+        if channels != 0 {
+            self.earliest = self.earliest.min(at);
+            match self.firing.back_mut() {
+                Some((last, mask)) if *last == at => *mask |= channels,
+                _ => self.firing.push_back((at, channels)),
+            }
+        }
+    }
+
+    fn refresh_all(&mut self) {
+        let lfclk = self.lfclk;
+        self.due[POWER_CLOCK] = self.power_clock.next(&lfclk);
+        self.due[NVMC] = self.nvmc.next(&lfclk);
+        for (due, device) in self.due[OTHERS..].iter_mut().zip(&self.others) {
+            *due = device.next(&lfclk);
+        }
+        self.earliest = self.first_of_all(self.first_due().0);
+    }
+
+    /// Tells every peripheral which of its events drive an enabled PPI channel.
+    fn rewire(&mut self, now: u64, memory: &mut Memory) {
+        let mut wired = [0u32; PAGES];
+        for event in self.ppi.listened() {
+            let (page, offset) = (event.wrapping_sub(APB) / PAGE, event & (PAGE - 1));
+            if let (Some(mask), EVENTS..EVENTS_END) = (wired.get_mut(page as usize), offset) {
+                *mask |= 1 << ((offset - EVENTS) / 4);
+            }
+        }
+        for slot in 0..self.places.len() {
+            let mask = wired[usize::from(self.places[slot].id)];
+            let (device, mut cx) = self.slot(slot, now, memory);
+            device.sync(&mut cx);
+            device.events().set_wired(mask);
+        }
+        self.refresh_all();
+    }
+
+    /// Triggers the task at `address` for the PPI.
+    fn trigger(&mut self, address: u32, now: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        if let Some(slot) = self.page(address) {
+            let (device, mut cx) = self.slot(slot, now, memory);
+            device.sync(&mut cx);
+            let known = device.task(&mut cx, address & (PAGE - 1));
+            if known.is_none() {
+                self.count(address, Access::Write);
+            }
+            self.settle(slot, now, memory, irq);
+        }
+    }
+
+    /// Levels of pins, or what is sensed of them, may have changed: tells those who look at pins.
+    pub(super) fn pins_settle(&mut self, now: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        let changed = self.pins.take_changed();
+        self.gpio.sense(&self.pins, now, changed);
+        self.gpiote.set_detect(self.gpio.detect(&self.pins, now));
+        for i in 0..self.watchers.len() {
+            let slot = self.watchers[i];
+            let (device, mut cx) = self.slot(slot, now, memory);
+            device.levels_changed(&mut cx, changed);
+            self.settle(slot, now, memory, irq);
+        }
+    }
+
+    fn incoming_edge(&mut self, now: u64, edge: Edge, memory: &mut Memory, irq: &mut IrqLines) {
+        let pin = edge.pin.0 as u8;
+        match edge.signal {
+            Signal::Drive(drive) => {
+                self.pins.outside(pin, drive);
+                if self.reset_pin_enabled && u32::from(pin) == self.table.reset_pin {
+                    let low = !self.pins.level(now, pin);
+                    self.request.get_or_insert(Request::ResetPin(low));
+                }
+                self.pins_settle(now, memory, irq);
+            }
+            Signal::Serial(frame) => {
+                self.pins.outside_serial(pin, edge.at.0, frame);
+                for i in 0..self.watchers.len() {
+                    let slot = self.watchers[i];
+                    let (device, mut cx) = self.slot(slot, now, memory);
+                    device.serial(&mut cx, pin, edge.at.0, frame);
+                    self.settle(slot, now, memory, irq);
+                }
+            }
+        }
+    }
+
+    /// Does everything that is due at `until` or earlier, in order.
+    pub(super) fn run_until(&mut self, until: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        loop {
+            let (due, slot) = self.first_due();
+            let now = self.first_of_all(due);
+            if now > until {
+                self.earliest = now;
+                break;
+            }
+            if self.next_edge() <= now {
+                self.edges_until(now, memory, irq);
+            } else if let Some((_, channels)) = pop_due(&mut self.firing, now) {
+                for channel in bits(channels) {
+                    for task in self.ppi.tasks(channel) {
+                        self.trigger(task, now, memory, irq);
+                    }
+                }
+            } else if self.i2c_due <= now {
+                self.i2c_settle(now);
+            } else {
+                let (device, mut cx) = self.slot(slot, now, memory);
+                device.run(&mut cx);
+                self.settle(slot, now, memory, irq);
+                if slot >= OTHERS && self.table.peripherals[slot - OTHERS].is_i2c_master() {
+                    self.i2c_settle(now);
+                }
+            }
+            if self.pins.has_changed() {
+                self.pins_settle(now, memory, irq);
+            }
+        }
+    }
+
+    /// Lets the edges from outside happen that have come by `until`.
+    pub(super) fn edges_until(&mut self, until: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        while let Some((at, edge)) = pop_due(&mut self.incoming, until) {
+            self.incoming_edge(at, edge, memory, irq);
+        }
+    }
+}
+
+fn pop_due<T>(queue: &mut VecDeque<(u64, T)>, now: u64) -> Option<(u64, T)> {
+    if queue.front()?.0 <= now { queue.pop_front() } else { None }
+}
+
+#[cfg(test)]
+#[path = "soc_tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+//! How a chip of the family is described: a table of what it has, and the options of one specimen.
+
+use super::clock::Crystals;
+use super::egu::Egu;
+use super::inert::{Inert, InertSpec};
+use super::nvmc::FlashSpec;
+use super::peripheral::Peripheral;
+use super::rng::Rng;
+use super::rtc::Rtc;
+use super::saadc::Saadc;
+use super::temp::Temp;
+use super::timer::Timer;
+use super::twim::Twim;
+use super::uarte::Uarte;
+use super::wdt::Wdt;
+
+/// A chip of the family.
+#[derive(Debug)]
+pub struct ChipTable {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// Bytes of RAM at 0x2000_0000.
+    pub ram: u32,
+    /// Where code in RAM is fetched from, besides its data address.
+    pub code_ram: u32,
+    /// Its flash.
+    pub flash: FlashSpec,
+    /// Pins of P0 and P1.
+    pub ports: [u8; 2],
+    /// UICR.PSELRESET for the pin that can be nRESET.
+    pub reset_pin: u32,
+    /// FICR words that all specimens share: offset, value.
+    pub ficr: &'static [(u32, u32)],
+    /// JEP106 and part bytes at 0xF0000FD0–0xF0000FFC: offset, value.
+    pub rom_id: &'static [(u32, u32)],
+    /// All peripherals besides CLOCK, POWER, NVMC, PPI, GPIO and GPIOTE.
+    pub peripherals: &'static [PeripheralEntry],
+    /// Addresses without a documented meaning that official code uses; they keep what is written.
+    pub undocumented: &'static [u32],
+}
+
+impl ChipTable {
+    /// Pins, numbered through both ports.
+    #[must_use]
+    pub fn pins(&self) -> usize {
+        if self.ports[1] > 0 { 32 + usize::from(self.ports[1]) } else { self.ports[0].into() }
+    }
+}
+
+/// One page of the peripheral bus.
+#[derive(Clone, Copy, Debug)]
+pub struct PeripheralEntry {
+    /// Its name as in the manual.
+    pub name: &'static str,
+    /// Its id: page number on the bus and interrupt number.
+    pub id: u8,
+    /// What it is.
+    pub kind: PeripheralKind,
+    /// It looks at pins.
+    pub watches_pins: bool,
+}
+
+impl PeripheralEntry {
+    /// A peripheral that looks at no pins.
+    #[must_use]
+    pub const fn new(name: &'static str, id: u8, kind: PeripheralKind) -> PeripheralEntry {
+        PeripheralEntry { name, id, kind, watches_pins: matches!(kind, PeripheralKind::Uarte) }
+    }
+
+    /// Whether it talks to the devices on the I2C bus.
+    #[must_use]
+    pub fn is_i2c_master(&self) -> bool {
+        matches!(self.kind, PeripheralKind::Twim(_))
+    }
+}
+
+/// The register machine behind a page.
+#[derive(Clone, Copy, Debug)]
+pub enum PeripheralKind {
+    /// TIMER with this many CC registers.
+    Timer(u32),
+    /// RTC with this many CC registers.
+    Rtc(u32),
+    /// RNG.
+    Rng,
+    /// TEMP.
+    Temp,
+    /// WDT.
+    Wdt,
+    /// EGU, and SWI.
+    Egu,
+    /// UART and UARTE.
+    Uarte,
+    /// SAADC.
+    Saadc(InertSpec),
+    /// TWIM, and what shares its page.
+    Twim(InertSpec),
+    /// Registers only.
+    Inert(InertSpec),
+}
+
+impl PeripheralKind {
+    /// Makes the register machine.
+    #[must_use]
+    pub fn build(self, options: &Options) -> Box<dyn Peripheral> {
+        match self {
+            PeripheralKind::Timer(channels) => Box::new(Timer::new(channels)),
+            PeripheralKind::Rtc(channels) => Box::new(Rtc::new(channels)),
+            PeripheralKind::Rng => Box::new(Rng::new(options.seed)),
+            PeripheralKind::Temp => Box::new(Temp::new(options.die_temperature)),
+            PeripheralKind::Wdt => Box::new(Wdt::default()),
+            PeripheralKind::Egu => Box::new(Egu::default()),
+            PeripheralKind::Uarte => Box::new(Uarte::default()),
+            PeripheralKind::Saadc(spec) => Box::new(Saadc::new(spec)),
+            PeripheralKind::Twim(spec) => Box::new(Twim::new(spec)),
+            PeripheralKind::Inert(spec) => Box::new(Inert::new(spec)),
+        }
+    }
+}
+
+/// Build code of an nRF52833 (FICR.INFO.VARIANT).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BuildCode {
+    /// First silicon.
+    Aaa0,
+    /// First silicon, second build code. An erased UICR.APPROTECT leaves the access port open.
+    #[default]
+    Aaa1,
+    /// Hardened access port protection: an erased chip is closed.
+    Aab0,
+}
+
+impl BuildCode {
+    /// INFO.VARIANT: four ASCII characters, the first in the top byte.
+    #[must_use]
+    pub fn variant(self) -> u32 {
+        u32::from_be_bytes(match self {
+            BuildCode::Aaa0 => *b"AAA0",
+            BuildCode::Aaa1 => *b"AAA1",
+            BuildCode::Aab0 => *b"AAB0",
+        })
+    }
+
+    /// Whether UICR.APPROTECT must be 0x5A for an open access port.
+    #[must_use]
+    pub fn hardened(self) -> bool {
+        self == BuildCode::Aab0
+    }
+}
+
+/// What distinguishes one specimen from the next.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// FICR.DEVICEID: the first word is the low half. Board names and serial numbers come from it.
+    pub device_id: u64,
+    /// The silicon's build code.
+    pub build: BuildCode,
+    /// Seed of everything that is random on silicon.
+    pub seed: u64,
+    /// What is fitted on the board.
+    pub crystals: Crystals,
+    /// Temperature of the die in quarters of a degree Celsius.
+    pub die_temperature: i32,
+    /// Bytes to find in flash and UICR at the first power-on: address, contents.
+    pub image: Vec<(u32, Vec<u8>)>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            device_id: 0x1234_5678_9ABC_DEF0,
+            build: BuildCode::default(),
+            seed: 0,
+            crystals: Crystals { lfxo: false },
+            die_temperature: 25 * 4,
+            image: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The 5×5 LED matrix of the micro:bit V2, as the eye sees it.
+//!
+//! An LED is lit while its row is driven high and its column is driven low. The program lights one row after the other,
+//! each for a few milliseconds, and sets the brightness of an LED by how long its column is low in that time. The eye
+//! sees the average. So does this part: it adds up for each LED how long it was lit in the last 50 ms, which are three
+//! whole turns of the usual 60 Hz.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::time::Time;
+use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
+
+use super::PinObserver;
+
+/// Rows and columns.
+pub const SIZE: usize = 5;
+/// Picoseconds in a bin, over which lit time is added up.
+const BIN: u64 = 1_000_000_000;
+/// Bins in the window that the eye averages over.
+const WINDOW: u64 = 50;
+/// The window, and the bin that is being filled.
+const BINS: u64 = WINDOW + 1;
+
+/// Lit time, in millionths of the most that one row of five can have, from which an LED is seen as brightness 1, 2, … 9:
+/// ((n − ½) / 9)^2.2, as the eye's response is about the 2.2nd root of the light.
+const THRESHOLDS: [u64; 9] = [1_733, 19_412, 59_722, 125_203, 217_638, 338_426, 488_737, 669_578, 881_836];
+
+/// The matrix, fed with what the pins do.
+#[derive(Debug)]
+pub struct LedMatrix {
+    rows: [PinId; SIZE],
+    columns: [PinId; SIZE],
+    rows_high: u8,
+    columns_low: u8,
+    /// Lit time is added up until here, in ps.
+    since: u64,
+    /// Picoseconds lit, by bin, row and column.
+    lit: Box<[[[u32; SIZE]; SIZE]; BINS as usize]>,
+}
+
+impl LedMatrix {
+    /// A dark matrix on these pins, top row and left column first.
+    #[must_use]
+    pub fn new(rows: [PinId; SIZE], columns: [PinId; SIZE]) -> LedMatrix {
+        LedMatrix {
+            rows,
+            columns,
+            rows_high: 0,
+            columns_low: 0,
+            since: 0,
+            lit: Box::new([[[0; SIZE]; SIZE]; BINS as usize]),
+        }
+    }
+
+    /// A pin did something; pins that are not the matrix's are ignored.
+    pub fn edge(&mut self, edge: &Edge) {
+        let Signal::Drive(drive) = edge.signal else { return };
+        let set = |mask: &mut u8, n: usize, on: bool| *mask = *mask & !(1 << n) | u8::from(on) << n;
+        if let Some(row) = self.rows.iter().position(|pin| *pin == edge.pin) {
+            self.pass(edge.at);
+            set(&mut self.rows_high, row, drive == Drive::High);
+        } else if let Some(column) = self.columns.iter().position(|pin| *pin == edge.pin) {
+            self.pass(edge.at);
+            set(&mut self.columns_low, column, drive == Drive::Low);
+        }
+    }
+
+    /// The power goes away: all pins are released.
+    pub fn power_off(&mut self, at: Time) {
+        self.pass(at);
+        (self.rows_high, self.columns_low) = (0, 0);
+    }
+
+    /// The brightness of each LED at `at`, 0 (dark) to 9, by row and column.
+    pub fn brightness(&mut self, at: Time) -> [[u8; SIZE]; SIZE] {
+        self.pass(at);
+        let filling = (self.since / BIN % BINS) as usize;
+        let full = WINDOW * BIN / SIZE as u64;
+        std::array::from_fn(|row| {
+            std::array::from_fn(|column| {
+                let bins = self.lit.iter().enumerate().filter(|(bin, _)| *bin != filling);
+                let lit: u64 = bins.map(|(_, leds)| u64::from(leds[row][column])).sum();
+                THRESHOLDS.iter().filter(|&&threshold| lit * 1_000_000 >= threshold * full).count() as u8
+            })
+        })
+    }
+
+    /// The picture at `at`: five lines of five digits.
+    pub fn text(&mut self, at: Time) -> String {
+        let line = |row: [u8; SIZE]| row.map(|level| char::from(b'0' + level)).iter().collect::<String>() + "\n";
+        self.brightness(at).map(line).concat()
+    }
+
+    /// Adds up lit time until `at`. The bin of the present is always clean from its beginning.
+    fn pass(&mut self, at: Time) {
+        let until = at.0;
+        if until.saturating_sub(self.since) > BINS * BIN {
+            // What is older than the window does not matter any more.
+            self.since = until - BINS * BIN;
+            self.lit[(self.since / BIN % BINS) as usize] = [[0; SIZE]; SIZE];
+        }
+        while self.since < until {
+            let bin = self.since / BIN;
+            let end = until.min((bin + 1) * BIN);
+            let span = (end - self.since) as u32;
+            for (row, leds) in self.lit[(bin % BINS) as usize].iter_mut().enumerate() {
+                let columns = if self.rows_high >> row & 1 == 1 { self.columns_low } else { 0 };
+                for (column, led) in leds.iter_mut().enumerate() {
+                    *led += span * u32::from(columns >> column & 1);
+                }
+            }
+            if end == (bin + 1) * BIN {
+                self.lit[((bin + 1) % BINS) as usize] = [[0; SIZE]; SIZE];
+            }
+            self.since = end;
+        }
+    }
+}
+
+/// A matrix that a chip's thread feeds and others look at. Clones are the same matrix.
+#[derive(Clone, Debug)]
+pub struct SharedLedMatrix(Arc<Mutex<LedMatrix>>);
+
+impl SharedLedMatrix {
+    /// Shares `matrix`.
+    #[must_use]
+    pub fn new(matrix: LedMatrix) -> SharedLedMatrix {
+        SharedLedMatrix(Arc::new(Mutex::new(matrix)))
+    }
+
+    /// The brightness of each LED at `at`; see [`LedMatrix::brightness`].
+    #[must_use]
+    pub fn brightness(&self, at: Time) -> [[u8; SIZE]; SIZE] {
+        self.0.lock().brightness(at)
+    }
+
+    /// The picture at `at`; see [`LedMatrix::text`].
+    #[must_use]
+    pub fn text(&self, at: Time) -> String {
+        self.0.lock().text(at)
+    }
+
+    /// The power goes away; see [`LedMatrix::power_off`].
+    pub fn power_off(&self, at: Time) {
+        self.0.lock().power_off(at);
+    }
+}
+
+impl PinObserver for SharedLedMatrix {
+    fn edge(&mut self, edge: &Edge) {
+        self.0.lock().edge(edge);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ROWS: [PinId; 5] = [PinId(21), PinId(22), PinId(15), PinId(24), PinId(19)];
+    const COLUMNS: [PinId; 5] = [PinId(28), PinId(11), PinId(31), PinId(37), PinId(30)];
+
+    fn matrix() -> LedMatrix {
+        LedMatrix::new(ROWS, COLUMNS)
+    }
+
+    fn put(matrix: &mut LedMatrix, us: u64, pin: PinId, drive: Drive) {
+        matrix.edge(&Edge { at: Time(us * 1_000_000), pin, signal: Signal::Drive(drive) });
+    }
+
+    fn ms(ms: u64) -> Time {
+        Time(ms * BIN)
+    }
+
+    /// Shows `picture` (percent of a row's strobe of 3333 µs) as the micro:bit's display driver does, from `start` ms on.
+    fn strobe(matrix: &mut LedMatrix, picture: [[u64; 5]; 5], strobes: u64) {
+        for n in 0..strobes {
+            let (start, row) = (n * 10_000 / 3, (n % 5) as usize);
+            put(matrix, start, ROWS[(row + 4) % 5], Drive::Low);
+            put(matrix, start, ROWS[row], Drive::High);
+            let mut edges: Vec<_> = (0..5).map(|c| (start + 3_333 * picture[row][c] / 100, COLUMNS[c])).collect();
+            edges.sort_unstable();
+            for (column, &percent) in picture[row].iter().enumerate() {
+                put(matrix, start, COLUMNS[column], if percent > 0 { Drive::Low } else { Drive::High });
+            }
+            for (at, pin) in edges {
+                put(matrix, at, pin, Drive::High);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_strobe_is_9_and_none_is_0() {
+        let mut matrix = matrix();
+        let heart = ["01010", "11111", "11111", "01110", "00100"];
+        let picture = heart.map(|row| std::array::from_fn(|c| if row.as_bytes()[c] == b'1' { 100 } else { 0 }));
+        strobe(&mut matrix, picture, 60);
+        assert_eq!(matrix.text(ms(199)), "09090\n99999\n99999\n09990\n00900\n");
+    }
+
+    #[test]
+    fn the_eye_sees_27_percent_of_a_strobe_as_half_bright() {
+        let mut matrix = matrix();
+        strobe(&mut matrix, [[27; 5]; 5], 60);
+        assert_eq!(matrix.brightness(ms(199)), [[5; 5]; 5]);
+    }
+
+    #[test]
+    fn a_lamp_needs_both_a_high_row_and_a_low_column() {
+        let mut matrix = matrix();
+        put(&mut matrix, 0, ROWS[2], Drive::High);
+        put(&mut matrix, 0, COLUMNS[1], Drive::Low);
+        put(&mut matrix, 0, COLUMNS[0], Drive::PullDown);
+        assert_eq!(matrix.text(ms(60)), "00000\n00000\n09000\n00000\n00000\n");
+        put(&mut matrix, 60_000, ROWS[2], Drive::Released);
+        assert_eq!(matrix.text(ms(111)), "00000\n".repeat(5));
+    }
+
+    #[test]
+    fn what_was_lit_longer_ago_than_the_window_is_dark_even_if_nothing_happened_since() {
+        let mut matrix = matrix();
+        put(&mut matrix, 0, ROWS[0], Drive::High);
+        put(&mut matrix, 0, COLUMNS[0], Drive::Low);
+        matrix.power_off(ms(30));
+        assert_eq!(matrix.brightness(ms(60))[0][0], 9);
+        assert_eq!(matrix.brightness(ms(5_000))[0][0], 0);
+    }
+
+    proptest! {
+        #[test]
+        fn looking_in_between_does_not_change_the_picture(
+            changes in prop::collection::vec((0u64..200_000, 0usize..10, any::<bool>()), 0..60),
+            looks in prop::collection::vec(0u64..200_000, 0..20),
+        ) {
+            let mut changes = changes;
+            changes.sort_unstable();
+            let (mut watched, mut alone) = (matrix(), matrix());
+            let mut looks: Vec<u64> = looks;
+            looks.sort_unstable();
+            let mut looks = looks.into_iter().peekable();
+            for (us, pin, high) in changes {
+                while let Some(look) = looks.next_if(|&look| look <= us) {
+                    watched.brightness(Time(look * 1_000_000));
+                }
+                let pin = if pin < 5 { ROWS[pin] } else { COLUMNS[pin - 5] };
+                let drive = if high { Drive::High } else { Drive::Low };
+                put(&mut watched, us, pin, drive);
+                put(&mut alone, us, pin, drive);
+            }
+            prop_assert_eq!(watched.brightness(ms(210)), alone.brightness(ms(210)));
+        }
+    }
+}
