@@ -1,0 +1,124 @@
+//! What the command line looks like. It is a contract: scripts are written against it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Simulates whole development boards: interface MCU, target MCU and the wires between them, behind a real USB device.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the built-in boards.
+    Boards {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Power a micro:bit V2, drop a program on its drive and show what it does.
+    Demo,
+    /// Power boards and serve them by USB/IP until Ctrl-C.
+    Run {
+        /// Boards: built-in names or board files.
+        #[arg(required = true)]
+        boards: Vec<String>,
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:3240")]
+        listen: SocketAddr,
+        /// The boards' options.
+        #[command(flatten)]
+        options: BoardOptions,
+    },
+    /// Run a command in a small virtual machine with the boards plugged in.
+    Vm {
+        /// Boards to plug in: built-in names or board files.
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
+        /// Where to listen; by default only the virtual machine reaches the boards.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        /// The boards' options.
+        #[command(flatten)]
+        options: BoardOptions,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Drop a file on a board's drive, in process, and show where the time went.
+    Flash {
+        /// A built-in name or a board file.
+        board: String,
+        /// The file to drop.
+        file: PathBuf,
+        /// The board's options.
+        #[command(flatten)]
+        options: BoardOptions,
+    },
+    /// Recognise and verify official images.
+    Images {
+        /// The folder; by default $TWINBOARD_IMAGES, else the user's cache.
+        dir: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Options that `run`, `vm` and `flash` share.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BoardOptions {
+    /// How virtual time relates to the wall clock. Default: elastic for run and vm, free for flash.
+    #[arg(long, value_name = "MODE")]
+    pub clock: Option<ClockMode>,
+    /// Interface firmware image to run instead of the native firmware.
+    #[arg(long, value_name = "IMAGE")]
+    pub interface: Option<PathBuf>,
+    /// Bootloader image of the interface MCU.
+    #[arg(long, value_name = "IMAGE")]
+    pub bootloader: Option<PathBuf>,
+    /// Image in the target's flash at power-on.
+    #[arg(long, value_name = "IMAGE")]
+    pub target: Option<PathBuf>,
+    /// Power on with the reset button held.
+    #[arg(long)]
+    pub hold_reset: bool,
+    /// Record all wires.
+    #[arg(long, value_name = "FILE")]
+    pub vcd: Option<PathBuf>,
+    /// Record all USB traffic as pcapng.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Serve GDB's remote protocol for a chip.
+    #[arg(long, value_name = "CHIP=ADDR")]
+    pub gdb: Vec<String>,
+    /// Keep flash contents in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Override a setting of the board file.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Results as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Clock modes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ClockMode {
+    /// Virtual time follows the wall clock.
+    Paced,
+    /// Fast while the host waits for the board, real time while the board waits for the host.
+    Elastic,
+    /// As fast as the machine can.
+    Free,
+    /// As free, on one thread.
+    Stepped,
+}

@@ -1,0 +1,63 @@
+//! `twinboard images [DIR] [--json]`: recognises and verifies official images, and says what is missing.
+//!
+//! DIR is by default `$TWINBOARD_IMAGES`, else `twinboard/images` in the user's cache directory. A file with the name
+//! of an official image and other contents makes the command fail; a missing one does not.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+use twinboard_models::image::known::{Finding, check};
+
+use crate::failure::Failure;
+
+/// Where official images are looked for.
+pub fn folder() -> PathBuf {
+    if let Some(dir) = std::env::var_os("TWINBOARD_IMAGES") {
+        return dir.into();
+    }
+    directories::BaseDirs::new()
+        .map_or_else(|| PathBuf::from("images"), |dirs| dirs.cache_dir().join("twinboard").join("images"))
+}
+
+pub fn run(dir: Option<PathBuf>, as_json: bool) -> Result<ExitCode, Failure> {
+    if let Some(dir) = &dir
+        && !dir.is_dir()
+    {
+        return Err(Failure::input(
+            format!("{} is not a folder", dir.display()),
+            "give the folder that holds the images",
+        ));
+    }
+    let dir = dir.unwrap_or_else(folder);
+    let found = check(&dir)?;
+    let wrong = found.iter().any(|(_, finding)| matches!(finding, Finding::Different { .. }));
+    if as_json {
+        let list: Vec<_> = found
+            .iter()
+            .map(|(known, finding)| {
+                let (state, path) = match finding {
+                    Finding::Present(path) => ("present", Some(path)),
+                    Finding::Different { path, .. } => ("different", Some(path)),
+                    Finding::Missing => ("missing", None),
+                };
+                json!({
+                    "file": known.file, "chip": known.chip, "role": known.role, "version": known.version,
+                    "sha256": known.sha256, "state": state, "path": path.map(|p| p.display().to_string()),
+                })
+            })
+            .collect();
+        println!("{:#}", json!({ "folder": dir.display().to_string(), "images": list }));
+    } else {
+        println!("{}:", dir.display());
+        for (known, finding) in &found {
+            let state = match finding {
+                Finding::Present(_) => "ok".to_string(),
+                Finding::Different { sha256, .. } => format!("NOT the official file (SHA-256 {sha256})"),
+                Finding::Missing => format!("missing; published in {} as {}", known.repository, known.path),
+            };
+            println!("  {:<52} {:<9} {:<21} {state}", known.file, known.chip, known.role);
+        }
+    }
+    Ok(ExitCode::from(u8::from(wrong)))
+}

@@ -1,0 +1,25 @@
+//! The commands, one file each. A file's documentation is the command's manual page.
+
+mod boards;
+mod demo;
+mod flash;
+mod images;
+mod run;
+mod vm;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+/// Runs a command; the answer is the exit code.
+pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Boards { json } => boards::run(json),
+        Command::Images { dir, json } => images::run(dir, json),
+        Command::Demo => demo::run(),
+        Command::Flash { board, file, options } => flash::run(&board, &file, &options),
+        Command::Run { boards, listen, options } => run::run(&boards, listen, &options),
+        Command::Vm { boards, listen, options, command } => vm::run(&boards, listen, &options, command),
+    }
+}

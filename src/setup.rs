@@ -1,0 +1,209 @@
+//! From the command line's words to boards under power.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::image::{Image, ImageError, MICROBIT_V2};
+use twinboard_sim::board::{Driver, SharedChip};
+use twinboard_sim::gdb::GdbServer;
+use twinboard_sim::machine::Machine;
+use twinboard_sim::pace;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::trace::VcdSink;
+use twinboard_sim::usb::UsbPort;
+use twinboard_usbip::pcap::Capture;
+
+use crate::cli::{BoardOptions, ClockMode};
+use crate::failure::Failure;
+use crate::state;
+
+/// A board on the desk: under power, with what its user wanted attached.
+pub struct Desk {
+    /// The board.
+    pub powered: Powered,
+    gdb: Vec<(GdbServer, SharedChip)>,
+    state: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("powered", &self.powered).finish_non_exhaustive()
+    }
+}
+
+impl From<ClockMode> for pace::ClockMode {
+    fn from(mode: ClockMode) -> Self {
+        match mode {
+            ClockMode::Paced => pace::ClockMode::Paced,
+            ClockMode::Elastic => pace::ClockMode::Elastic,
+            ClockMode::Free => pace::ClockMode::Free,
+            ClockMode::Stepped => pace::ClockMode::Stepped,
+        }
+    }
+}
+
+/// Powers every board of `names`; a board that is named twice has two specimens.
+pub fn power_on_all(names: &[String], options: &BoardOptions) -> Result<Vec<Desk>, Failure> {
+    let several = names.len() > 1;
+    (0u32..).zip(names).map(|(specimen, name)| power_on(name, specimen, several, options)).collect()
+}
+
+/// Powers the board called `name`, a built-in one or a file. `specimen` tells boards of one kind apart.
+pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions) -> Result<Desk, Failure> {
+    let (path, text) = find(name)?;
+    let mut file = BoardFile::parse(&text).map_err(|error| Failure::board(&path, &text, &error))?;
+    for assignment in &options.settings {
+        file.set(assignment)
+            .map_err(|error| Failure::input(error, "write it as in --set interface.board_id=0x9905"))?;
+    }
+    if let Some(image) = options.interface.as_ref().or(options.bootloader.as_ref()) {
+        return Err(Failure::input(
+            format!("{}: the interface chip of {} runs native firmware only", image.display(), file.name),
+            "leave out --interface and --bootloader; chips that run interface images are not modelled yet",
+        ));
+    }
+    let target = options.target.as_deref().map(load_target).transpose()?;
+    let power =
+        PowerOn { driver: Driver::Stepped, specimen, target: target.as_ref(), watch_wires: options.vcd.is_some() };
+    let mut powered = file.power_on(&power).map_err(|error| Failure::board(&path, &text, &error))?;
+    if let Some(dir) = &options.state {
+        state::load(dir, specimen, &powered)?;
+    }
+    if let Some(vcd) = &options.vcd {
+        let vcd = numbered(vcd, specimen, several);
+        let out = BufWriter::new(create(&vcd)?);
+        let sink = VcdSink::new(out, &powered.name, &powered.board.net_names())?;
+        powered.board.add_sink(Box::new(sink));
+    }
+    let mut gdb = Vec::new();
+    for request in &options.gdb {
+        gdb.push(debugger(request, &mut powered)?);
+    }
+    if options.hold_reset {
+        powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
+    }
+    Ok(Desk { powered, gdb, state: options.state.clone() })
+}
+
+/// Where USB traffic is recorded, if it is.
+pub fn capture(options: &BoardOptions) -> Result<Option<Capture>, Failure> {
+    let Some(path) = &options.pcap else { return Ok(None) };
+    Ok(Some(Capture::new(BufWriter::new(create(path)?)).map_err(Failure::job)?))
+}
+
+/// A board's description: its path for messages, and its text.
+fn find(name: &str) -> Result<(PathBuf, String), Failure> {
+    if let Some((name, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        return Ok((PathBuf::from(format!("{name}.toml")), (*text).to_string()));
+    }
+    let path = Path::new(name);
+    if !path.is_file() {
+        let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::input(
+            format!("there is no board {name}"),
+            format!("give a built-in board ({}) or the path of a board file", known.join(", ")),
+        ));
+    }
+    let size = fs::metadata(path)?.len();
+    if size > twinboard_models::board::file::MAX_FILE as u64 {
+        return Err(Failure::input(format!("{name} has {size} bytes"), "a board file is a short TOML file"));
+    }
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::input(format!("{name}: {error}"), "a board file is a TOML file in UTF-8"))?;
+    Ok((path.into(), text))
+}
+
+fn load_target(path: &Path) -> Result<Image, Failure> {
+    Image::load(path, MICROBIT_V2, 0).map_err(|error| {
+        let help = match &error {
+            ImageError::Read { .. } => "give the path of an image file",
+            ImageError::Line { .. } => "an Intel HEX or Universal Hex file consists of lines that start with a colon",
+            ImageError::File { .. } => "give an Intel HEX, Universal Hex, ELF or binary file for this board's target",
+        };
+        Failure::input(error, help)
+    })
+}
+
+/// `CHIP=ADDR` of `--gdb`.
+fn debugger(request: &str, powered: &mut Powered) -> Result<(GdbServer, SharedChip), Failure> {
+    let help = "write it as in --gdb target=127.0.0.1:2331";
+    let (name, address) = request
+        .split_once('=')
+        .ok_or_else(|| Failure::input(format!("--gdb: CHIP=ADDR was expected, not {request}"), help))?;
+    let chip = powered
+        .board
+        .chip(name)
+        .filter(|chip| chip.lock().with_cpu(&mut |_| {}))
+        .ok_or_else(|| Failure::input(format!("--gdb: there is no chip {name} that runs a program"), help))?;
+    let server = GdbServer::bind(address).map_err(|error| Failure::input(format!("--gdb {request}: {error}"), help))?;
+    Ok((server, chip))
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path)
+        .map_err(|error| Failure::input(format!("{}: {error}", path.display()), "give a file that can be written"))
+}
+
+/// `FILE`, or `FILE` with the board's number before its ending where there are several boards.
+fn numbered(path: &Path, specimen: u32, several: bool) -> PathBuf {
+    if !several {
+        return path.into();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{specimen}"));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
+}
+
+impl Desk {
+    /// What happens at the end: flash contents are saved if they shall survive, and what the models were asked for
+    /// and do not have is told.
+    pub fn put_away(self, specimen: u32) -> Result<(), Failure> {
+        let report = self.powered.board.report();
+        for ((place, kind), times) in &report.unmodelled {
+            tracing::warn!("not modelled: {place}, {kind:?} × {times}");
+        }
+        match &self.state {
+            Some(dir) => state::save(dir, specimen, &self.powered),
+            None => Ok(()),
+        }
+    }
+
+    /// While somebody debugs, the board looks up this often.
+    const DEBUG_SLICE: Span = Span::us(500);
+}
+
+impl Machine for Desk {
+    fn now(&self) -> Time {
+        self.powered.now()
+    }
+
+    fn next_event(&self) -> Time {
+        let next = self.powered.next_event();
+        if self.gdb.is_empty() { next } else { next.min(self.now() + Desk::DEBUG_SLICE) }
+    }
+
+    fn advance(&mut self, until: Time) {
+        if self.gdb.is_empty() {
+            self.powered.advance(until);
+            return;
+        }
+        self.powered.advance(until.min(self.now() + Desk::DEBUG_SLICE));
+        for (server, chip) in &mut self.gdb {
+            chip.lock().with_cpu(&mut |cpu| server.poll(cpu));
+        }
+    }
+
+    fn ports(&self) -> usize {
+        self.powered.ports()
+    }
+
+    fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
+        self.powered.with_port(index, f);
+    }
+}
