@@ -1,0 +1,95 @@
+//! The built-in board gives the same trace on one thread and on several, with every wire watched: a program is dropped,
+//! talks on its serial port, and a debugger reaches into it at random while it runs.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_sim::board::Driver;
+use twinboard_sim::time::Span;
+use twinboard_sim::trace::TraceHash;
+use twinboard_usbip::host::Host;
+use twinboard_usbip::host::copy::WriteOrder;
+use twinboard_usbip::host::serial::LineCoding;
+
+const DEMO: &[u8] = include_bytes!("../../firmware/nrf52833/demo.hex");
+
+/// Something a user does.
+#[derive(Clone, Debug)]
+enum Act {
+    Sleep(u64),
+    Say(Vec<u8>),
+    ReadMemory(u32),
+    HaltAndRun,
+    Step,
+    Press(bool),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        (1..20_000u64).prop_map(Act::Sleep),
+        prop::collection::vec(any::<u8>(), 1..40).prop_map(Act::Say),
+        (0..64u32).prop_map(|word| Act::ReadMemory(0x2000_0000 + 4 * word)),
+        Just(Act::HaltAndRun),
+        Just(Act::Step),
+        any::<bool>().prop_map(Act::Press),
+    ]
+}
+
+/// What there was to see: edges on all wires, what the host was told, the picture.
+fn run(driver: Driver, acts: &[Act]) -> (TraceHash, Vec<u32>, Vec<u8>, Option<String>) {
+    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
+    let file = BoardFile::parse(text).expect("a good file");
+    let power = PowerOn { driver, watch_wires: true, ..PowerOn::default() };
+    let mut powered: Powered = file.power_on(&power).expect("can be built");
+    let hash = Arc::new(Mutex::new(TraceHash::default()));
+    powered.board.add_sink(Box::new(hash.clone()));
+    let mut host = Host::new(powered);
+    host.enumerate().expect("enumerates");
+    let copied = host.drive().expect("a drive").copy("demo.hex", DEMO, WriteOrder::LinuxUmount).expect("a copy");
+    assert!(copied.is_success(), "{copied:?}");
+    let mut serial = host.serial().expect("a serial port");
+    serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
+    serial.close();
+    let mut words = Vec::new();
+    let mut heard = Vec::new();
+    host.dap_v2().expect("a probe").adi().connect().expect("a target");
+    for act in acts {
+        match act {
+            Act::Sleep(us) => host.sleep(Span::us(*us)),
+            Act::Say(text) => {
+                let mut serial = host.serial().expect("a serial port");
+                serial.write(text, Span::secs(1)).expect("is taken");
+                heard.extend(serial.read_for(Span::ms(1)).expect("is open"));
+            }
+            Act::ReadMemory(address) => {
+                let mut adi = host.dap_v2().expect("a probe").adi();
+                words.extend(adi.read_words(*address, 4).expect("RAM"));
+            }
+            Act::HaltAndRun | Act::Step => {
+                let mut adi = host.dap_v2().expect("a probe").adi();
+                adi.halt().expect("halts");
+                if matches!(act, Act::Step) {
+                    adi.step().expect("steps");
+                }
+                words.push(adi.read_register(15).expect("a PC"));
+                adi.run().expect("runs");
+            }
+            Act::Press(pressed) => host.machine().press("A", *pressed).expect("has a button A"),
+        }
+    }
+    let picture = host.machine().screen();
+    let hash = *hash.lock();
+    (hash, words, heard, picture)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+    #[test]
+    fn threaded_and_stepped_boards_leave_the_same_trace(acts in prop::collection::vec(act(), 1..12)) {
+        let stepped = run(Driver::Stepped, &acts);
+        prop_assert!(stepped.0.edges() > 100_000, "the debug wires were silent");
+        prop_assert_eq!(&stepped, &run(Driver::Threaded, &acts));
+    }
+}

@@ -1,0 +1,15 @@
+//! Boards driven by the in-process host, from enumeration to a program in the target's flash.
+
+mod bad_files;
+mod bench;
+mod chaos;
+mod chapter9;
+mod copies;
+mod debugger;
+mod determinism;
+mod identity;
+mod interface;
+mod microbit;
+mod serial;
+mod storage;
+mod target;

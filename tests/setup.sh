@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what ./test needs beyond Rust: with "1" also what the tests in the virtual machine need.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+packages=(build-essential cmake gdb-multiarch libclang-dev pkg-config)
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep 'ok installed' >/dev/null || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" = 0 ]; then sudo=(); else sudo=(sudo); fi
+    "${sudo[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+if dpkg-query -W -f '${Status}' libunicorn-dev 2>/dev/null | grep 'ok installed' >/dev/null; then
+    echo "libunicorn-dev is installed: the crate unicorn-engine would silently link that older library. Remove it." >&2
+    exit 1
+fi
+if [ "${1:-0}" = 1 ]; then vm/setup.sh; fi

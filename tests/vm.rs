@@ -1,0 +1,122 @@
+//! The tools that a user would use, by their ordinary packages, with boards in the virtual machine.
+//!
+//! The cases are shell functions in `tests/vm/`; each test here is one boot of the machine and runs the cases of one
+//! file, because booting costs more than most cases. `tests/vm/setup.sh` installs the tools.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use twinboard_sim::pace::ClockMode;
+use twinboard_usbip::gadget::{Gadget, SourceSink};
+use twinboard_usbip::server::Server;
+
+/// One machine at a time: it has a processor of its own to emulate.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// The longest that a boot with all its cases may take, in seconds.
+const LIMIT: &str = "400";
+
+/// Boots with `boards` and runs the cases of `tests/vm/FILE.sh` in the guest.
+fn run(boards: &[&str], file: &str) {
+    run_command(machine(boards, &[], file), file);
+}
+
+fn machine(boards: &[&str], options: &[&str], file: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", LIMIT, env!("CARGO_BIN_EXE_twinboard"), "vm"]);
+    for board in boards {
+        command.args(["--board", board]);
+    }
+    command.args(options);
+    command.args(["--", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/run.sh"), file]);
+    command
+}
+
+/// Runs the machine; every case must be fine.
+fn run_command(mut command: Command, file: &str) {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{file}"));
+    let mut child = command
+        .env("TWINBOARD_OUT", &out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the machine starts");
+    let mut cases = 0;
+    let mut failed = Vec::new();
+    for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
+        let line = line.expect("output is text");
+        println!("{line}");
+        let verdict = line.split(' ').next();
+        cases += usize::from(matches!(verdict, Some("ok" | "FAILED" | "skipped")));
+        if verdict == Some("FAILED") {
+            failed.push(line);
+        }
+    }
+    let status = child.wait().expect("it was started");
+    assert!(failed.is_empty(), "{}; the logs are in {}", failed.join("; "), out.display());
+    assert!(status.success() && cases > 0, "the machine ended with {status} after {cases} cases");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn the_machine_is_like_home() {
+    run(&[], "machine");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn linux_s_own_usb_tests_pass() {
+    let mut server = Server::new(|_| {});
+    let address = server.listen("127.0.0.1:0").expect("loopback has a free port");
+    let gadget = Gadget::new(SourceSink::default());
+    let _exported = server.export("zero", gadget, ClockMode::Elastic, None).expect("a thread");
+    let mut command = machine(&[], &[], "usbtest");
+    command.env("GADGET_PORT", address.port().to_string());
+    run_command(command, "usbtest");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn a_microbit_v2_enumerates_as_the_original() {
+    run(&["microbit-v2"], "usb");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn files_are_dropped_on_the_drive_and_the_programs_talk() {
+    let capture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drive.pcapng");
+    let path = capture.to_str().expect("cargo's directories are text");
+    run_command(machine(&["microbit-v2"], &["--pcap", path], "drive"), "drive");
+    // Wireshark knows the traffic for what it is, and finds nothing wrong with it.
+    assert!(frames(&capture, "scsi.inquiry.vendor_id") + frames(&capture, "scsi_sbc.opcode == 0x2a") > 0);
+    assert!(frames(&capture, "usb.bDescriptorType == 2") > 0);
+    assert_eq!(frames(&capture, "_ws.malformed"), 0);
+}
+
+/// How many packets of a capture match a display filter of Wireshark's.
+fn frames(capture: &Path, filter: &str) -> usize {
+    let output = Command::new("tshark").arg("-r").arg(capture).args(["-Y", filter]).output().expect("tshark runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn pyocd_flashes_and_debugs() {
+    run(&["microbit-v2"], "pyocd");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn openocd_flashes_and_debugs() {
+    run(&["microbit-v2"], "openocd");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn three_boards_work_at_once() {
+    run(&["microbit-v2"; 3], "many");
+}

@@ -1,0 +1,94 @@
+# What the cases share. A pipe never ends in `grep -q`: it may leave before its writer has finished, and with pipefail that
+# writer's SIGPIPE would be the verdict.
+
+firmware=$(realpath "$here/../../firmware/nrf52833")
+drive=/media/MICROBIT
+greeting="Hello from the micro:bit's nRF52833!"
+pyocd=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin/pyocd
+board=0d28:0204
+
+# skip REASON: leaves the case.
+skip() { set +x; echo "$*"; exit 77; }
+
+# Ends what a case left running, so that the next one finds the board free. Under `set -m` each job is a process group.
+end_background_jobs() {
+    { set +x; } 2>/dev/null
+    local job
+    for job in $(jobs -p); do kill -KILL -- "-$job" 2>/dev/null || true; done
+    wait || true
+}
+
+# until_ok SECONDS COMMAND…: repeats the command until it succeeds.
+until_ok() {
+    { set +x; } 2>/dev/null         # a trace of every attempt would bury the rest
+    local limit=$((${EPOCHREALTIME/./} + $1 * 1000000)) status=0; shift
+    until "$@"; do
+        [ "${EPOCHREALTIME/./}" -lt "$limit" ] || { status=1; break; }
+        sleep 0.1
+    done
+    set -x
+    return "$status"
+}
+
+# The serial port of the board, or of the board with the given serial number.
+serial_port() { ls /dev/serial/by-id/usb-*"${1:-}"-if01; }
+
+# The serial numbers of all boards, one per line, in the order of their sockets.
+serial_numbers() {
+    local device
+    for device in $(ls -d /sys/bus/usb/devices/1-* | grep -v : | sort -V); do cat "$device/serial"; done
+}
+
+remount_count() { sed -n 's/^Remount count: \([0-9]*\).*/\1/p' "${1:-$drive}/DETAILS.TXT"; }
+
+# remounted COUNT [DRIVE]: the drive is there, and it is not the one with that remount count any more.
+remounted() {
+    local now
+    now=$(remount_count "${2:-$drive}" 2>/dev/null) && [ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+# after_remount COMMAND…: runs the command and waits until the drive has gone and come back.
+after_remount() {
+    local before
+    before=$(remount_count)
+    "$@"
+    until_ok 60 remounted "$before"
+}
+
+# expect_greeting COMMAND…: listens on the serial port while the command runs; the program must say its name.
+expect_greeting() {
+    local output=serial.txt
+    stty -F "$(serial_port)" 115200 raw -echo
+    timeout 60 cat "$(serial_port)" >"$output" &
+    local listener=$!
+    "$@"
+    until_ok 10 grep -qF "$greeting" "$output" || { echo "serial output was:"; cat -A "$output"; return 1; }
+    kill -- "-$listener" || true    # it may have ended when the line was hung up
+    wait "$listener" || true
+}
+
+no_failure() { [ ! -e "$drive/FAIL.TXT" ] || { cat "$drive/FAIL.TXT"; return 1; }; }
+
+# debug_with_gdb PORT RESET: a session with the program debuggee.c, whose symbols tell where we are.
+debug_with_gdb() {
+    timeout 120 gdb-multiarch -batch -nx \
+        -ex "set confirm off" -ex "set pagination off" -ex "set width 0" -ex "set tcp connect-timeout 30" \
+        -ex "file $firmware/debuggee.elf" -ex "target extended-remote :$1" -ex "$2" \
+        -ex 'printf "after reset in %s\n", ($pc & ~1) == ((unsigned)reset & ~1) ? "reset" : "the wrong place"' \
+        -ex 'break deeper' -ex continue -ex 'printf "first n %u\n", n' -ex backtrace \
+        -ex continue -ex 'printf "second n %u\n", n' \
+        -ex step -ex step -ex 'printf "stepped to watched %u\n", watched' \
+        -ex 'delete' -ex 'watch watched' -ex continue -ex 'printf "watched became %u\n", watched' \
+        -ex 'delete' -ex 'tbreak deep' -ex continue -ex finish \
+        -ex "$2" -ex 'info registers pc sp xpsr' -ex 'x/2xw 0' -ex detach >gdb.txt 2>&1 || { cat gdb.txt; return 1; }
+    cat gdb.txt
+    grep -q 'after reset in reset' gdb.txt
+    grep -q 'first n 2$' gdb.txt
+    grep -q '#0 .*deeper (n=2)' gdb.txt
+    grep -q '#1 .*deep (n=1)' gdb.txt
+    grep -q '#2 .*main ()' gdb.txt
+    grep -q 'second n 4$' gdb.txt
+    grep -q 'stepped to watched 4' gdb.txt
+    grep -q 'watched became 6' gdb.txt
+    grep -q 'Value returned is' gdb.txt
+}
