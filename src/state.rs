@@ -19,7 +19,7 @@ pub fn load(dir: &Path, specimen: u32, powered: &Powered) -> Result<(), Failure>
     for (name, model) in &powered.chips {
         let path = |ending: &str| file(dir, specimen, powered, name, ending);
         match model {
-            Model::Nrf52833(chip) => {
+            Model::Nrf5(chip) => {
                 let mut chip = chip.lock();
                 if let Some(bytes) = read(&path("flash"), chip.flash().len())? {
                     chip.set_flash(&bytes);
@@ -67,7 +67,7 @@ pub fn save(dir: &Path, specimen: u32, powered: &Powered) -> Result<(), Failure>
             fs::rename(new, path)
         };
         match model {
-            Model::Nrf52833(chip) => {
+            Model::Nrf5(chip) => {
                 let chip = chip.lock();
                 write("flash", chip.flash())?;
                 write("uicr", chip.uicr())?;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use twinboard_models::nordic::{Nrf52833, Options};
+use twinboard_models::nordic::{NRF52833, Nrf5, Options};
 use twinboard_sim::board::{Board, Builder, Driver};
 use twinboard_sim::gdb::GdbServer;
 use twinboard_sim::machine::Machine;
@@ -28,7 +28,7 @@ fn board() -> Board {
     let image = PROGRAM.iter().flat_map(|half| half.to_le_bytes()).collect();
     let options = Options { image: vec![(0, image)], ..Options::default() };
     let mut builder = Builder::default();
-    builder.chip("target", Arc::new(Mutex::new(Nrf52833::new(&options))), None, None);
+    builder.chip("target", Arc::new(Mutex::new(Nrf5::new(&NRF52833, &options))), None, None);
     builder.power_on(Driver::Stepped)
 }
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use twinboard_models::daplink::{Core, DapLink, DapLinkConfig, Error, TargetFlash, pins};
 use twinboard_models::debug::link::SwdLink;
-use twinboard_models::debug::table::NRF52833;
-use twinboard_models::nordic::{Nrf52833, Options};
+use twinboard_models::nordic::{NRF52833, Nrf5, Options};
 use twinboard_sim::board::{Board, Builder, Driver, Promise, PromisingWire, terminal};
 use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::debug::DebugTarget;
@@ -102,7 +101,7 @@ impl Bench {
     pub fn new() -> Bench {
         let target = Arc::new(Mutex::new(Memory::default()));
         let flash = Notes::default();
-        let wire = Box::new(SwdLink::new(&NRF52833, target.clone()));
+        let wire = Box::new(SwdLink::new(NRF52833.dap, target.clone()));
         let notes = flash.clone();
         let chip = DapLink::with_flash(DapLinkConfig::default(), wire, move || NoteTaker(notes.clone()));
         let mut board = Builder::default();
@@ -121,7 +120,7 @@ impl Bench {
 /// A micro:bit V2: interface chip, target chip, and the wires between them.
 pub struct MicroBit {
     pub host: Host<Board>,
-    pub target: Arc<Mutex<Nrf52833>>,
+    pub target: Arc<Mutex<Nrf5>>,
 }
 
 impl MicroBit {
@@ -141,9 +140,9 @@ impl MicroBit {
     }
 
     fn built(options: &Options, config: DapLinkConfig, driver: Driver) -> MicroBit {
-        let target = Arc::new(Mutex::new(Nrf52833::new(options)));
+        let target = Arc::new(Mutex::new(Nrf5::new(&NRF52833, options)));
         let promise = Promise::default();
-        let wire = SwdLink::new(&NRF52833, target.clone());
+        let wire = SwdLink::new(NRF52833.dap, target.clone());
         let wire = PromisingWire::new(Box::new(wire), promise.clone());
         let interface = DapLink::new(config, Box::new(wire));
         let mut board = Builder::default();

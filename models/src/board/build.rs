@@ -16,11 +16,11 @@ use super::powered::{Button, Model, Powered};
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
-use crate::debug::table;
 use crate::image::Image;
-use crate::nordic::{BuildCode, Nrf52833, Options};
+use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, SIZE, SharedLedMatrix};
 use crate::parts::lsm303agr;
+use crate::parts::world::SharedWorld;
 
 /// What is decided when a board is powered, beside its file.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub struct PowerOn<'a> {
     pub watch_wires: bool,
 }
 
-/// The settings of an nRF52833.
+/// The settings of a chip of the nRF5 family.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct NrfSettings {
@@ -54,30 +54,30 @@ impl BoardFile {
     pub fn power_on(&self, options: &PowerOn<'_>) -> Result<Powered, BoardError> {
         self.check_probes()?;
         let mut builder = Builder::default();
+        let world = SharedWorld::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
         let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
         let swd = [builder.net("SWCLK", &[], Drive::Released), builder.net("SWDIO", &[], Drive::PullUp)];
         // A probe holds its end of the target's wire, so targets are made first; on the board, probes come first.
-        let mut targets: BTreeMap<&str, Arc<Mutex<Nrf52833>>> = BTreeMap::new();
-        for entry in self.chips.iter().filter(|entry| entry.model.as_ref() == "nrf52833") {
-            let chip = nrf52833(entry, options)?;
-            targets.insert(entry.name.as_ref(), Arc::new(Mutex::new(chip)));
+        let mut targets: BTreeMap<&str, Arc<Mutex<Nrf5>>> = BTreeMap::new();
+        for entry in &self.chips {
+            if let Some(table) = nordic_chip(entry.model.as_ref()) {
+                let chip = nrf5(table, entry, options, world.clone())?;
+                targets.insert(entry.name.as_ref(), Arc::new(Mutex::new(chip)));
+            }
         }
         for entry in &self.chips {
             let name: &str = entry.name.as_ref();
             let probe = entry.probe.as_ref().and_then(|probe| indices.get(probe.as_ref() as &str).copied());
             let (model, shared, promise): (Model, SharedChip, Option<Promise>) = match entry.model.as_ref().as_str() {
-                "nrf52833" => {
-                    let chip = targets[name].clone();
-                    (Model::Nrf52833(chip.clone()), chip, None)
-                }
                 "daplink" => {
                     let promise = Promise::default();
                     let mut on_wire = self.chips.iter().filter(|other| is(other.probe.as_ref(), name));
                     let wire: Box<dyn SwdWire> = match on_wire.next() {
                         Some(target) => {
                             let chip = targets[target.name.as_ref() as &str].clone();
-                            let mut link = SwdLink::new(&table::NRF52833, chip);
+                            let dap = chip.lock().table().dap;
+                            let mut link = SwdLink::new(dap, chip);
                             if options.watch_wires {
                                 link.observe(tap_wires(builder.tap(), swd));
                             }
@@ -90,8 +90,13 @@ impl BoardFile {
                     (Model::DapLink(chip.clone()), chip, Some(promise))
                 }
                 other => {
-                    let message = format!("daplink or nrf52833 was expected, there is no model {other}");
-                    return Err(BoardError::at(&entry.model, message));
+                    let Some(chip) = targets.get(name).cloned() else {
+                        let known: Vec<_> = CHIPS.iter().map(|table| table.name).collect();
+                        let message =
+                            format!("daplink or {} was expected, there is no model {other}", known.join(" or "));
+                        return Err(BoardError::at(&entry.model, message));
+                    };
+                    (Model::Nrf5(chip.clone()), chip, None)
                 }
             };
             indices.insert(name, builder.chip(name, shared, promise, probe));
@@ -113,7 +118,7 @@ impl BoardFile {
             nets.insert(entry.name.as_ref(), (builder.net(entry.name.as_ref(), &ends, pull), pull));
         }
         for (index, (_, model)) in chips.iter().enumerate() {
-            if let Model::Nrf52833(chip) = model {
+            if let Model::Nrf5(chip) = model {
                 chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
             }
         }
@@ -135,6 +140,7 @@ impl BoardFile {
             title: self.title.clone(),
             board: builder.power_on(options.driver),
             chips,
+            world,
             buttons,
             matrix,
         })
@@ -174,7 +180,7 @@ impl BoardFile {
         };
         let pin = match entry.model.as_ref().as_str() {
             "daplink" => daplink_pin(pin),
-            _ => nrf52833_pin(pin),
+            model => nordic_chip(model).and_then(|table| nrf5_pin(table, pin)),
         }
         .ok_or_else(|| BoardError::at(place, format!("{} has no pin {pin}", entry.model.as_ref())))?;
         Ok(Terminal { chip: index, pin })
@@ -211,9 +217,18 @@ fn daplink(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, Bo
     Ok(config)
 }
 
-fn nrf52833(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<Nrf52833, BoardError> {
+fn nordic_chip(model: &str) -> Option<&'static ChipTable> {
+    CHIPS.iter().copied().find(|table| table.name == model)
+}
+
+fn nrf5(
+    table: &'static ChipTable,
+    entry: &ChipEntry,
+    options: &PowerOn<'_>,
+    world: SharedWorld,
+) -> Result<Nrf5, BoardError> {
     let given: NrfSettings = settings(entry)?;
-    let mut chip = Options { seed: given.seed ^ u64::from(options.specimen), ..Options::default() };
+    let mut chip = Options { seed: given.seed ^ u64::from(options.specimen), world, ..Options::default() };
     chip.device_id = match given.device_id {
         Some([low, high]) => u64::from(high) << 32 | u64::from(low),
         None => chip.device_id.wrapping_add(u64::from(options.specimen)),
@@ -228,7 +243,7 @@ fn nrf52833(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<Nrf52833, BoardE
     }
     let segments = options.target.map_or(&[][..], |image| &image.segments);
     chip.image = segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect();
-    let mut chip = Nrf52833::new(&chip);
+    let mut chip = Nrf5::new(table, &chip);
     if given.motion_sensor {
         chip.attach_i2c(lsm303agr::microbit_v2_bus());
     }
@@ -246,15 +261,12 @@ fn daplink_pin(name: &str) -> Option<PinId> {
     })
 }
 
-/// `P0.00` to `P0.31`, `P1.00` to `P1.09`, numbered on.
-fn nrf52833_pin(name: &str) -> Option<PinId> {
+/// `P0.00`, … and `P1.00`, …, as many as the chip has, numbered on.
+fn nrf5_pin(table: &ChipTable, name: &str) -> Option<PinId> {
     let (port, pin) = name.strip_prefix('P')?.split_once('.')?;
-    let pin: u16 = pin.parse().ok().filter(|_| pin.len() == 2)?;
-    match port {
-        "0" if pin < 32 => Some(PinId(pin)),
-        "1" if pin < 10 => Some(PinId(32 + pin)),
-        _ => None,
-    }
+    let port: usize = port.parse().ok()?;
+    let pin: u8 = pin.parse().ok().filter(|_| pin.len() == 2)?;
+    (pin < *table.ports.get(port)?).then(|| PinId(port as u16 * 32 + u16::from(pin)))
 }
 
 fn led_matrix(
@@ -278,7 +290,7 @@ fn led_matrix(
     }
     let matrix = SharedLedMatrix::new(LedMatrix::new(rows.map(|end| end.pin), columns.map(|end| end.pin)));
     match chips.get(chip) {
-        Some((_, Model::Nrf52833(driver))) => driver.lock().observe(Box::new(matrix.clone())),
+        Some((_, Model::Nrf5(driver))) => driver.lock().observe(Box::new(matrix.clone())),
         _ => return Err(BoardError::at(&entry.rows[0], "a matrix on a chip that runs a program was expected")),
     }
     Ok(matrix)
@@ -322,7 +334,7 @@ mod tests {
     #[test]
     fn a_board_may_have_an_interface_chip_and_nothing_else() {
         let powered = BoardFile::parse(HEAD).and_then(|file| file.power_on(&PowerOn::default())).expect("a board");
-        assert!(powered.daplink().is_some() && powered.nrf52833().is_none());
+        assert!(powered.daplink().is_some() && powered.target().is_none());
     }
 
     #[test]

@@ -10,16 +10,17 @@ use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::Drive;
 
 use crate::daplink::DapLink;
-use crate::nordic::Nrf52833;
+use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
+use crate::parts::world::SharedWorld;
 
 /// A chip of a board, as what it is.
 #[derive(Clone, Debug)]
 pub enum Model {
     /// Native DAPLink.
     DapLink(Arc<Mutex<DapLink>>),
-    /// An nRF52833 that runs a program.
-    Nrf52833(Arc<Mutex<Nrf52833>>),
+    /// A chip of the nRF5 family that runs a program.
+    Nrf5(Arc<Mutex<Nrf5>>),
 }
 
 /// A button: released, the net is as its resistor makes it.
@@ -42,6 +43,8 @@ pub struct Powered {
     pub board: Board,
     /// The chips by name.
     pub chips: Vec<(String, Model)>,
+    /// What the board's sensors feel; set it between two advances.
+    pub world: SharedWorld,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,
 }
@@ -95,10 +98,10 @@ impl Powered {
         self.chips.iter().find_map(|(_, model)| if let Model::DapLink(chip) = model { Some(chip) } else { None })
     }
 
-    /// The nRF52833 of the board, if it has one.
+    /// The target chip of the board, if it has one.
     #[must_use]
-    pub fn nrf52833(&self) -> Option<&Arc<Mutex<Nrf52833>>> {
-        self.chips.iter().find_map(|(_, model)| if let Model::Nrf52833(chip) = model { Some(chip) } else { None })
+    pub fn target(&self) -> Option<&Arc<Mutex<Nrf5>>> {
+        self.chips.iter().find_map(|(_, model)| if let Model::Nrf5(chip) = model { Some(chip) } else { None })
     }
 }
 

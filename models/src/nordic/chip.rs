@@ -1,10 +1,8 @@
 //! The whole chip: core, memories, peripherals and debug side, through time, resets and System OFF.
 
-use std::sync::LazyLock;
-
 use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::chip::Chip;
-use twinboard_sim::cpu::arm::{Core, CoreConfig, ResetKind, State, config};
+use twinboard_sim::cpu::arm::{Core, ResetKind, State};
 use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::debug::DebugTarget;
@@ -14,12 +12,10 @@ use twinboard_sim::wire::Edge;
 
 use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
 use super::ficr::{self, FICR, FICR_SIZE};
-use super::nrf52833::NRF52833;
 use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
-use super::table::Options;
-use crate::debug::rom_table;
+use super::table::{ChipTable, Options};
 use crate::parts::PinObserver;
 use crate::parts::i2c::I2cBus;
 
@@ -43,10 +39,10 @@ enum Stopped {
     Off,
 }
 
-/// An nRF52833.
+/// A chip of the family; which one, its table says.
 ///
 /// Pins are numbered through the ports: P0.00 is 0, P1.00 is 32.
-pub struct Nrf52833 {
+pub struct Nrf5 {
     core: Core,
     soc: Soc,
     ctrl_ap: CtrlAp,
@@ -61,22 +57,18 @@ pub struct Nrf52833 {
     debugged: bool,
 }
 
-fn core_config() -> CoreConfig {
-    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| rom_table::words(rom_table::NRF52833));
-    CoreConfig { ppb: &WORDS, ..config::M4F }
-}
-
-impl Nrf52833 {
-    /// A chip at power-on.
+impl Nrf5 {
+    /// A chip of the kind `table` at power-on.
     #[must_use]
-    pub fn new(options: &Options) -> Nrf52833 {
-        let table = &NRF52833;
+    pub fn new(table: &'static ChipTable, options: &Options) -> Nrf5 {
         let mut memory = Memory::default();
         let flash = memory.add(Kind::Flash, 0, table.flash.size, 0xFF);
         let uicr = memory.add(Kind::Flash, table.flash.uicr, table.flash.uicr_size, 0xFF);
         memory.add(Kind::Flash, FICR, FICR_SIZE, 0xFF);
         let ram = memory.add(Kind::Ram, RAM, table.ram, 0);
-        memory.alias(ram, table.code_ram);
+        if let Some(code_ram) = table.code_ram {
+            memory.alias(ram, code_ram);
+        }
         for (offset, value) in ficr::words(table, options) {
             memory.write(FICR + offset, Size::Word, value);
         }
@@ -85,8 +77,8 @@ impl Nrf52833 {
                 memory.write_bytes(*address, bytes);
             }
         }
-        let mut chip = Nrf52833 {
-            core: Core::new(core_config(), memory),
+        let mut chip = Nrf5 {
+            core: Core::new((table.core)(), memory),
             soc: Soc::new(table, options),
             ctrl_ap: CtrlAp::default(),
             noise: Noise::new(options.seed),
@@ -115,6 +107,12 @@ impl Nrf52833 {
     pub fn attach_i2c(&mut self, bus: I2cBus) {
         self.soc.attach_i2c(self.core.cycle(), bus);
         self.core.schedule(self.core.cycle());
+    }
+
+    /// What kind of chip it is.
+    #[must_use]
+    pub fn table(&self) -> &'static ChipTable {
+        self.soc.table
     }
 
     /// The contents of flash, from address 0.
@@ -148,12 +146,12 @@ impl Nrf52833 {
         let debug_too = matches!(reset, Reset::PowerOn | Reset::Pin | Reset::Watchdog);
         self.core.reset(if debug_too { ResetKind::PowerOn } else { ResetKind::System });
         if reset == Reset::PowerOn {
-            let Nrf52833 { core, noise, ram, .. } = self;
+            let Nrf5 { core, noise, ram, .. } = self;
             for word in core.memory_mut().region_mut(*ram).chunks_exact_mut(4) {
                 word.copy_from_slice(&noise.next().to_le_bytes());
             }
         }
-        let Nrf52833 { core, soc, .. } = self;
+        let Nrf5 { core, soc, .. } = self;
         core.with_context(|cx| soc.reset(cx, reset));
         self.stopped = Stopped::No;
     }
@@ -163,7 +161,7 @@ impl Nrf52833 {
         let halted = self.core.state() == State::Halted;
         if halted != self.halted {
             self.halted = halted;
-            let Nrf52833 { core, soc, .. } = self;
+            let Nrf5 { core, soc, .. } = self;
             core.with_context(|cx| {
                 soc.core_halted(cx.cycle, cx.memory, halted);
                 *cx.deadline = cx.cycle;
@@ -212,7 +210,7 @@ impl Nrf52833 {
     fn pass(&mut self, until: u64) {
         let next = self.next_while_stopped().min(until).max(self.core.cycle());
         self.core.pass_time(next);
-        let Nrf52833 { core, soc, stopped, .. } = self;
+        let Nrf5 { core, soc, stopped, .. } = self;
         core.with_context(|cx| if *stopped == Stopped::Off { soc.run_edges(cx) } else { soc.run_due(cx) });
         let now = self.core.cycle();
         match self.stopped {
@@ -255,13 +253,13 @@ fn time(cycle: u64) -> Time {
     if cycle == NEVER { Time::NEVER } else { Time(cycle.saturating_mul(CYCLE_PS)) }
 }
 
-impl std::fmt::Debug for Nrf52833 {
+impl std::fmt::Debug for Nrf5 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Nrf52833").field("now", &Chip::now(self)).finish_non_exhaustive()
+        f.debug_struct("Nrf5").field("now", &Chip::now(self)).finish_non_exhaustive()
     }
 }
 
-impl Chip for Nrf52833 {
+impl Chip for Nrf5 {
     fn now(&self) -> Time {
         time(self.core.cycle())
     }
@@ -316,7 +314,7 @@ impl Chip for Nrf52833 {
     }
 }
 
-impl DebugTarget for Nrf52833 {
+impl DebugTarget for Nrf5 {
     fn mem_read(&mut self, at: Time, address: u32, size: Size) -> Result<u32, BusFault> {
         self.bring_to(at);
         self.core.debug_read(&mut self.soc, address, size)
@@ -361,7 +359,7 @@ impl DebugTarget for Nrf52833 {
             }
             Some(Command::Release) if self.stopped != Stopped::Erasing => self.reset(Reset::Soft),
             Some(Command::EraseAll) => {
-                let Nrf52833 { core, soc, .. } = self;
+                let Nrf5 { core, soc, .. } = self;
                 core.with_context(|cx| soc.erase_all(cx));
                 self.stopped = Stopped::Erasing;
             }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use twinboard_sim::wire::{Drive, PinId, SerialFrame, Signal};
 
+use super::super::nrf52833::NRF52833;
 use super::super::table::BuildCode;
 use super::*;
 use crate::parts::led_matrix::{LedMatrix, SharedLedMatrix};
@@ -42,21 +43,21 @@ fn image(hex: &str) -> Vec<(u32, Vec<u8>)> {
     image
 }
 
-fn chip_with(image: Vec<(u32, Vec<u8>)>) -> Nrf52833 {
-    let mut chip = Nrf52833::new(&Options { image, ..Options::default() });
+fn chip_with(image: Vec<(u32, Vec<u8>)>) -> Nrf5 {
+    let mut chip = Nrf5::new(&NRF52833, &Options { image, ..Options::default() });
     chip.receive(Edge { at: Time::ZERO, pin: RX, signal: Signal::Drive(Drive::High) });
     chip
 }
 
-fn demo() -> Nrf52833 {
+fn demo() -> Nrf5 {
     chip_with(image(include_str!("../../../firmware/nrf52833/demo.hex")))
 }
 
-fn spinning() -> Nrf52833 {
+fn spinning() -> Nrf5 {
     chip_with(vec![(0, SPIN.to_vec())])
 }
 
-fn run(chip: &mut Nrf52833, until: Time) -> Vec<Edge> {
+fn run(chip: &mut Nrf5, until: Time) -> Vec<Edge> {
     let mut edges = Vec::new();
     while chip.now() < until {
         chip.advance(until, &mut edges);
@@ -72,7 +73,7 @@ fn text(edges: &[Edge]) -> String {
     edges.iter().filter_map(character).collect()
 }
 
-fn send(chip: &mut Nrf52833, mut at: Time, text: &str) {
+fn send(chip: &mut Nrf5, mut at: Time, text: &str) {
     for byte in text.bytes() {
         let frame = SerialFrame { bit: BIT, bits: u16::from(byte) << 1 | 1 << 9, count: 10 };
         chip.receive(Edge { at, pin: RX, signal: Signal::Serial(frame) });
@@ -80,16 +81,16 @@ fn send(chip: &mut Nrf52833, mut at: Time, text: &str) {
     }
 }
 
-fn read(chip: &mut Nrf52833, address: u32) -> u32 {
+fn read(chip: &mut Nrf5, address: u32) -> u32 {
     chip.mem_read(chip.now(), address, Size::Word).expect("no bus error")
 }
 
-fn write(chip: &mut Nrf52833, address: u32, value: u32) {
+fn write(chip: &mut Nrf5, address: u32, value: u32) {
     chip.mem_write(chip.now(), address, Size::Word, value).expect("no bus error");
 }
 
 /// Writes a word of flash or UICR as a debugger does.
-fn program(chip: &mut Nrf52833, address: u32, value: u32) {
+fn program(chip: &mut Nrf5, address: u32, value: u32) {
     write(chip, NVMC_CONFIG, 1);
     write(chip, address, value);
     while read(chip, NVMC_READY) == 0 {
@@ -231,7 +232,7 @@ fn eraseall_opens_a_protected_chip_and_empties_it() {
 #[test]
 fn a_hardened_chip_is_closed_when_it_is_blank() {
     for (build, open) in [(BuildCode::Aaa1, true), (BuildCode::Aab0, false)] {
-        let mut chip = Nrf52833::new(&Options { build, ..Options::default() });
+        let mut chip = Nrf5::new(&NRF52833, &Options { build, ..Options::default() });
         assert_eq!(chip.mem_enabled(Time::ZERO), open);
     }
 }
@@ -281,7 +282,7 @@ proptest! {
         slices in prop::collection::vec(1u64..400_000, 1..200), presses in prop::collection::vec(0u64..20_000, 0..6),
     ) {
         let end = ms(20);
-        let start = |chip: &mut Nrf52833| {
+        let start = |chip: &mut Nrf5| {
             let mut presses = presses.clone();
             presses.sort_unstable();
             for (n, us) in presses.iter().enumerate() {

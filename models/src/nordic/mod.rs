@@ -1,7 +1,7 @@
 //! Nordic Semiconductor's nRF5 family: what the chips have in common, and each chip as a table.
 //!
 //! The peripherals talk in *tasks* (something to do), *events* (something has happened) and *shorts* between them; the
-//! PPI joins events and tasks of different peripherals without the CPU ([`Nrf52833`] is the whole). Each peripheral is
+//! PPI joins events and tasks of different peripherals without the CPU ([`Nrf5`] is the whole). Each peripheral is
 //! a register machine in a file of its own that reads like its chapter of the product specification ("PS" in the
 //! comments); the bus, the interrupts and the order of things are the chip's business.
 
@@ -35,6 +35,10 @@ mod twim;
 mod uarte;
 mod wdt;
 
-pub use chip::Nrf52833;
+pub use chip::Nrf5;
 pub use clock::Crystals;
-pub use table::{BuildCode, Options};
+pub use nrf52833::NRF52833;
+pub use table::{BuildCode, ChipTable, Options};
+
+/// The chips of the family that are modelled.
+pub const CHIPS: &[&ChipTable] = &[&NRF52833];

@@ -2,17 +2,29 @@
 //!
 //! Register names and offsets are those of the nRF52833 product specification.
 
+use std::sync::LazyLock;
+
+use twinboard_sim::cpu::arm::{CoreConfig, config};
+
 use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::table::PeripheralKind::{Egu, Inert, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt};
 use super::table::{ChipTable, PeripheralEntry};
+use crate::debug::{rom_table, table as dap};
+
+fn core() -> CoreConfig {
+    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| rom_table::words(rom_table::NRF52833));
+    CoreConfig { ppb: &WORDS, ..config::M4F }
+}
 
 /// The chip.
 pub const NRF52833: ChipTable = ChipTable {
     name: "nrf52833",
+    core,
+    dap: &dap::NRF52833,
     ram: 0x2_0000,
-    code_ram: 0x0080_0000,
+    code_ram: Some(0x0080_0000),
     flash: FlashSpec {
         size: 0x8_0000,
         page: 0x1000,

@@ -1,5 +1,7 @@
 //! How a chip of the family is described: a table of what it has, and the options of one specimen.
 
+use twinboard_sim::cpu::arm::CoreConfig;
+
 use super::clock::Crystals;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
@@ -13,16 +15,22 @@ use super::timer::Timer;
 use super::twim::Twim;
 use super::uarte::Uarte;
 use super::wdt::Wdt;
+use crate::debug::table::DapTable;
+use crate::parts::world::SharedWorld;
 
 /// A chip of the family.
 #[derive(Debug)]
 pub struct ChipTable {
     /// Its name in reports.
     pub name: &'static str,
+    /// Its core.
+    pub core: fn() -> CoreConfig,
+    /// Its debug port.
+    pub dap: &'static DapTable,
     /// Bytes of RAM at 0x2000_0000.
     pub ram: u32,
     /// Where code in RAM is fetched from, besides its data address.
-    pub code_ram: u32,
+    pub code_ram: Option<u32>,
     /// Its flash.
     pub flash: FlashSpec,
     /// Pins of P0 and P1.
@@ -107,7 +115,7 @@ impl PeripheralKind {
             PeripheralKind::Timer(channels) => Box::new(Timer::new(channels)),
             PeripheralKind::Rtc(channels) => Box::new(Rtc::new(channels)),
             PeripheralKind::Rng => Box::new(Rng::new(options.seed)),
-            PeripheralKind::Temp => Box::new(Temp::new(options.die_temperature)),
+            PeripheralKind::Temp => Box::new(Temp::new(options.world.clone())),
             PeripheralKind::Wdt => Box::new(Wdt::default()),
             PeripheralKind::Egu => Box::new(Egu::default()),
             PeripheralKind::Uarte => Box::new(Uarte::default()),
@@ -159,8 +167,8 @@ pub struct Options {
     pub seed: u64,
     /// What is fitted on the board.
     pub crystals: Crystals,
-    /// Temperature of the die in quarters of a degree Celsius.
-    pub die_temperature: i32,
+    /// What surrounds the board.
+    pub world: SharedWorld,
     /// Bytes to find in flash and UICR at the first power-on: address, contents.
     pub image: Vec<(u32, Vec<u8>)>,
 }
@@ -172,7 +180,7 @@ impl Default for Options {
             build: BuildCode::default(),
             seed: 0,
             crystals: Crystals { lfxo: false },
-            die_temperature: 25 * 4,
+            world: SharedWorld::default(),
             image: Vec::new(),
         }
     }

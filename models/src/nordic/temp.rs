@@ -2,6 +2,7 @@
 
 use super::clock::LfClk;
 use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, us};
+use crate::parts::world::SharedWorld;
 
 const START: u32 = 0x000;
 const STOP: u32 = 0x004;
@@ -36,18 +37,18 @@ const CALIBRATION: [(u32, u32); 17] = [
 #[derive(Debug)]
 pub struct Temp {
     events: Events,
-    /// What the die really has, in quarters of a degree Celsius.
-    die: i32,
+    /// The die is as warm as its surroundings.
+    world: SharedWorld,
     temp: i32,
     calibration: [(u32, u32); 17],
     due: u64,
 }
 
 impl Temp {
-    /// A sensor on a die of `die` quarters of a degree Celsius.
+    /// A sensor on a die that is as warm as its surroundings.
     #[must_use]
-    pub fn new(die: i32) -> Temp {
-        Temp { events: Events::new(1 << DATARDY), die, temp: 0, calibration: CALIBRATION, due: NEVER }
+    pub fn new(world: SharedWorld) -> Temp {
+        Temp { events: Events::new(1 << DATARDY), world, temp: 0, calibration: CALIBRATION, due: NEVER }
     }
 }
 
@@ -89,7 +90,7 @@ impl Peripheral for Temp {
     }
 
     fn run(&mut self, _: &mut Cx<'_>) {
-        (self.temp, self.due) = (self.die, NEVER);
+        (self.temp, self.due) = (self.world.lock().temperature, NEVER);
         self.events.raise(DATARDY);
     }
 }
@@ -99,9 +100,15 @@ mod tests {
     use super::super::peripheral::testing::Bench;
     use super::*;
 
+    fn sensor(temperature: i32) -> Temp {
+        let world = SharedWorld::default();
+        world.lock().temperature = temperature;
+        Temp::new(world)
+    }
+
     #[test]
     fn a_conversion_takes_36_us_and_is_signed() {
-        let (mut bench, mut temp) = (Bench::default(), Temp::new(-10));
+        let (mut bench, mut temp) = (Bench::default(), sensor(-10));
         temp.task(&mut bench.cx(), START);
         assert_eq!(bench.wait(&mut temp, DATARDY, NEVER - 1), Some(us(36)));
         assert_eq!(temp.read(&mut bench.cx(), TEMP), Some(0xFFFF_FFF6), "-2.5 degrees");
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_calibration_words_can_be_overwritten() {
-        let (mut bench, mut temp) = (Bench::default(), Temp::new(100));
+        let (mut bench, mut temp) = (Bench::default(), sensor(100));
         assert_eq!(temp.read(&mut bench.cx(), 0x530), Some(0x4BD));
         temp.write(&mut bench.cx(), 0x530, 0xFFFF_FFFF);
         assert_eq!(temp.read(&mut bench.cx(), 0x530), Some(0x3FFF));

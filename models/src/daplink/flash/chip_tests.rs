@@ -12,21 +12,16 @@ use super::*;
 use crate::daplink::config::Settings;
 use crate::daplink::testing::run;
 use crate::debug::link::SwdLink;
-use crate::debug::table;
 use crate::image::{Image, MICROBIT_V2};
-use crate::nordic::{Nrf52833, Options};
+use crate::nordic::{NRF52833, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, SharedLedMatrix};
 
 const DEMO: &[u8] = include_bytes!("../../../../firmware/nrf52833/demo.hex");
 
 /// Writes pieces to a chip; what the manager said, the chip, and how long it took.
-fn program(
-    chip: Nrf52833,
-    page_erase: bool,
-    pieces: Vec<(u32, Vec<u8>)>,
-) -> (Result<(), Error>, Arc<Mutex<Nrf52833>>, Span) {
+fn program(chip: Nrf5, page_erase: bool, pieces: Vec<(u32, Vec<u8>)>) -> (Result<(), Error>, Arc<Mutex<Nrf5>>, Span) {
     let chip = Arc::new(Mutex::new(chip));
-    let wire = Box::new(SwdLink::new(&table::NRF52833, chip.clone()));
+    let wire = Box::new(SwdLink::new(NRF52833.dap, chip.clone()));
     let (result, took) = run(wire, Settings::default(), move |mut core| async move {
         core.page_erase = page_erase;
         let mut flash = FlashManager::default();
@@ -42,12 +37,12 @@ fn program(
     (result, chip, took)
 }
 
-fn blank() -> Nrf52833 {
-    Nrf52833::new(&Options::default())
+fn blank() -> Nrf5 {
+    Nrf5::new(&NRF52833, &Options::default())
 }
 
 /// Runs a chip for `span` and gives away its edges.
-fn pass(chip: &mut Nrf52833, span: Span) {
+fn pass(chip: &mut Nrf5, span: Span) {
     let (end, mut out) = (chip.now() + span, Vec::new());
     while chip.now() < end {
         chip.advance(end, &mut out);
@@ -127,7 +122,7 @@ fn the_number_program_scrolls_its_number_over_the_display() {
     let mut chip = blank();
     chip.observe(Box::new(matrix.clone()));
     let chip = Arc::new(Mutex::new(chip));
-    let wire = Box::new(SwdLink::new(&table::NRF52833, chip.clone()));
+    let wire = Box::new(SwdLink::new(NRF52833.dap, chip.clone()));
     let result =
         run(
             wire,
