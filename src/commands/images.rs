@@ -7,18 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
-use twinboard_models::image::known::{Finding, check};
+use twinboard_models::image::known::{Finding, check, folder};
 
 use crate::failure::Failure;
-
-/// Where official images are looked for.
-pub fn folder() -> PathBuf {
-    if let Some(dir) = std::env::var_os("TWINBOARD_IMAGES") {
-        return dir.into();
-    }
-    directories::BaseDirs::new()
-        .map_or_else(|| PathBuf::from("images"), |dirs| dirs.cache_dir().join("twinboard").join("images"))
-}
 
 pub fn run(dir: Option<PathBuf>, as_json: bool) -> Result<ExitCode, Failure> {
     if let Some(dir) = &dir

@@ -8,6 +8,8 @@ mod copies;
 mod debugger;
 mod determinism;
 mod identity;
+#[expect(dead_code, reason = "the tests of MicroPython use it")]
+mod images;
 mod interface;
 mod microbit;
 mod serial;

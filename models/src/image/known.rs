@@ -31,6 +31,16 @@ pub struct Known {
     pub path: &'static str,
 }
 
+/// Where official images are looked for: `$TWINBOARD_IMAGES`, else `twinboard/images` in the user's cache directory.
+#[must_use]
+pub fn folder() -> PathBuf {
+    if let Some(dir) = std::env::var_os("TWINBOARD_IMAGES") {
+        return dir.into();
+    }
+    directories::BaseDirs::new()
+        .map_or_else(|| PathBuf::from("images"), |dirs| dirs.cache_dir().join("twinboard").join("images"))
+}
+
 /// All official images that twinboard knows.
 pub const KNOWN: &[Known] = &[
     Known {
