@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinboard_sim::board::{Builder, Driver, NetId, Promise, PromisingWire, SharedChip, Tap, Terminal};
 use twinboard_sim::debug::SwdWire;
@@ -209,8 +209,17 @@ fn settings<T: DeserializeOwned>(entry: &ChipEntry) -> Result<T, BoardError> {
     toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| BoardError::at(&entry.name, error.message()))
 }
 
+/// A chip's settings, and `defaults` for those that are not given.
+fn over_defaults<T: Serialize + DeserializeOwned>(entry: &ChipEntry, defaults: &T) -> Result<T, BoardError> {
+    let failed = |message: &str| BoardError::at(&entry.name, message);
+    let mut table = toml::Table::try_from(defaults).map_err(|error| failed(&error.to_string()))?;
+    table.extend(entry.settings.iter().map(|(key, value)| (key.clone(), value.as_ref().clone())));
+    toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| failed(error.message()))
+}
+
 fn daplink(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, BoardError> {
-    let mut config: DapLinkConfig = settings(entry)?;
+    let given: DapLinkConfig = settings(entry)?;
+    let mut config = over_defaults(entry, &DapLinkConfig::of(given.board))?;
     if !entry.settings.contains_key("device_id") {
         config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
     }
@@ -313,6 +322,7 @@ fn tap_wires(tap: Tap, nets: [NetId; 2]) -> Observer {
 mod tests {
     use super::*;
     use crate::board::BUILT_IN;
+    use crate::daplink::Board;
 
     fn fails(text: &str) -> (String, String) {
         let file = BoardFile::parse(text).expect("parses");
@@ -352,6 +362,21 @@ mod tests {
         for (tail, message, place) in cases {
             assert_eq!(fails(&format!("{HEAD}{TARGET}{tail}")), (message.to_string(), place.to_string()));
         }
+    }
+
+    #[test]
+    fn the_board_of_an_interface_chip_decides_what_is_not_given() {
+        let config = |settings: &str| {
+            let file = BoardFile::parse(&format!("{HEAD}settings={{{settings}}}\n")).expect("parses");
+            daplink(&file.chips[0], &PowerOn::default()).expect("settings")
+        };
+        assert_eq!(config(""), DapLinkConfig::of(Board::MicrobitV2));
+        assert_eq!(config("board='microbit-v1'"), DapLinkConfig::of(Board::MicrobitV1));
+        let v1_5 = DapLinkConfig { board_id: 0x9901, ..DapLinkConfig::of(Board::MicrobitV1) };
+        assert_eq!(config("board_id=0x9901, board='microbit-v1'"), v1_5);
+        let (message, place) = fails(&format!("{HEAD}settings={{board='microbit-v3'}}\n"));
+        assert!(message.contains("expected `microbit-v1` or `microbit-v2`"), "{message}");
+        assert_eq!(place, "'microbit-v3'");
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! What one board's DAPLink is: identity, versions, defaults. Data, no behaviour.
+//!
+//! What all boards of a kind share stands in [`super::personality`].
 
 use std::sync::Arc;
 
@@ -6,15 +8,21 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use twinboard_sim::time::Span;
 
-/// The identity and the build of the firmware, as burnt into the interface chip.
+use super::personality::{Board, Personality};
+
+/// The identity and the build of the firmware, as burnt into the interface chip. [`DapLinkConfig::of`] has those of the
+/// known boards.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DapLinkConfig {
+    /// The kind of board, which decides everything that is not a field here, and the defaults of what is.
+    pub board: Board,
     /// Interface version, decimal (257 shows as `0257`).
     pub version: u16,
     /// Version of the bootloader below it, if there is one.
+    #[serde(default)]
     pub bootloader_version: Option<u16>,
-    /// Build ID line of DETAILS.TXT, compiler included.
+    /// Build ID line of DETAILS.TXT, compiler included, where there is one.
     pub build_id: String,
     /// Git SHA line of DETAILS.TXT.
     pub git_sha: String,
@@ -24,17 +32,18 @@ pub struct DapLinkConfig {
     pub bootloader_crc: u32,
     /// Board id, four hex digits as a number (`0x9906`: micro:bit V2.2 with an nRF52820).
     pub board_id: u16,
-    /// The board id that marks a family's sections in a Universal Hex file.
+    /// The board id that marks a family's sections in a Universal Hex file, for firmware that knows such files.
     pub default_board_id: u16,
     /// Family id: vendor in the high byte.
     pub family_id: u16,
     /// The interface chip's id.
     pub hic_id: u32,
-    /// The interface chip's unique id: FICR INFO.PART, DEVICEID[0], DEVICEID[1], 0.
+    /// The interface chip's unique id. nRF52820: FICR INFO.PART, DEVICEID[0], DEVICEID[1], 0. KL26Z: SIM UIDL, UIDML,
+    /// UIDMH, 0.
     pub device_id: [u32; 4],
     /// bMaxPower in mA.
     pub max_power_ma: u16,
-    /// Label of the drive, 11 bytes; shorter ones are filled with NUL, as this firmware does.
+    /// Label of the drive, 11 bytes; shorter ones are filled with NUL, as the firmware of micro:bit V2 does.
     pub drive_name: String,
     /// Where MICROBIT.HTM leads: board id and version are appended.
     pub url: String,
@@ -49,32 +58,25 @@ pub struct DapLinkConfig {
 }
 
 impl Default for DapLinkConfig {
-    /// DAPLink 0257 on a micro:bit V2.2 (nRF52820 interface chip, nRF52833 target).
+    /// That of the default board.
     fn default() -> Self {
-        DapLinkConfig {
-            version: 257,
-            bootloader_version: Some(257),
-            build_id: "v0257-gc782a5ba (gcc)".into(),
-            git_sha: "c782a5ba907377658bc28aa8d132a0fa44543687".into(),
-            interface_crc: 0xe561_f1de,
-            bootloader_crc: 0x725b_ea7d,
-            board_id: 0x9906,
-            default_board_id: 0x9903,
-            family_id: 0x3602,
-            hic_id: 0x6e05_2820,
-            device_id: [0x0005_2820, 0x7477_6962, 0x6e62_6f78, 0],
-            max_power_ma: 500,
-            drive_name: "MICROBIT".into(),
-            url: "https://microbit.org/device/?id=".into(),
-            target_flash: (0, 0x8_0000),
-            target_ram: (0x2000_0000, 0x2002_0000),
-            connect_delay_ms: 930,
-            settings: Settings::FACTORY,
-        }
+        DapLinkConfig::of(Board::default())
     }
 }
 
 impl DapLinkConfig {
+    /// The firmware of a board as it is sold.
+    #[must_use]
+    pub fn of(board: Board) -> DapLinkConfig {
+        (board.personality().config)()
+    }
+
+    /// What the firmware is beside its identity.
+    #[must_use]
+    pub fn personality(&self) -> &'static Personality {
+        self.board.personality()
+    }
+
     /// The serial number: board id, family id, the chip's unique id and the HIC id in 48 hex digits. A drive that is
     /// switched off sets bit 3 of the third family digit, so that hosts see another device.
     #[must_use]

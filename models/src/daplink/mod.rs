@@ -1,12 +1,13 @@
 //! DAPLink, the firmware of a micro:bit's interface chip, as native code: a USB drive that programs what is dropped
 //! on it, a debug probe (CMSIS-DAP over HID, WebUSB and bulk) and a serial port, all for one target MCU.
 //!
-//! It behaves like version 0257 on a micro:bit V2.2 unless the configuration says otherwise. Files follow the
-//! original's parts:
+//! Which one decides the configuration's `board` ([`personality`]): version 0257 on a micro:bit V2.2 or version 0253 on
+//! a micro:bit V1.3. Files follow the original's parts:
 //!
 //! | here | what it is |
 //! |---|---|
 //! | [`config`] | identity and settings |
+//! | [`personality`] | what makes the boards differ, as tables |
 //! | [`shared`] | what the parts share, and the joints between them |
 //! | [`error`] | error codes and FAIL.TXT |
 //! | [`dap`] | CMSIS-DAP commands |
@@ -30,6 +31,7 @@ pub mod error;
 mod firmware;
 pub mod flash;
 pub mod msc;
+pub mod personality;
 pub mod shared;
 pub mod swd_host;
 #[cfg(test)]
@@ -41,4 +43,5 @@ pub use account::Spent;
 pub use chip::DapLink;
 pub use config::{DapLinkConfig, NonVolatile, Settings};
 pub use error::Error;
+pub use personality::Board;
 pub use shared::{Core, Io, TargetFlash, pins};
