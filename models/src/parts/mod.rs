@@ -3,6 +3,7 @@
 pub mod i2c;
 pub mod led_matrix;
 pub mod lsm303agr;
+pub mod sound;
 pub mod world;
 
 use twinboard_sim::wire::Edge;
