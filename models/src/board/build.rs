@@ -18,7 +18,7 @@ use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
 use crate::image::Image;
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
-use crate::parts::led_matrix::{LedMatrix, SIZE, SharedLedMatrix};
+use crate::parts::led_matrix::{LedMatrix, MAX_LINES, Picture, SIZE, STRAIGHT, SharedLedMatrix};
 use crate::parts::lsm303agr;
 use crate::parts::world::SharedWorld;
 
@@ -153,7 +153,7 @@ impl BoardFile {
             let model = |name: &str| {
                 self.chips.iter().find(|chip| chip.name.as_ref() == name).map(|chip| chip.model.as_ref().as_str())
             };
-            if entry.model.as_ref() != "nrf52833" {
+            if nordic_chip(entry.model.as_ref()).is_none() {
                 return Err(BoardError::at(place, format!("{} has no debug port", entry.model.as_ref())));
             }
             if model(place.as_ref()) != Some("daplink") {
@@ -283,12 +283,15 @@ fn led_matrix(
     chips: &[(String, Model)],
     find: impl Fn(&Spanned<String>) -> Result<Terminal, BoardError>,
 ) -> Result<SharedLedMatrix, BoardError> {
-    let line = |places: &[Spanned<String>], what: &str| -> Result<[Terminal; SIZE], BoardError> {
+    let line = |places: &[Spanned<String>], what: &str| -> Result<Vec<Terminal>, BoardError> {
         let ends = places.iter().map(&find).collect::<Result<Vec<_>, _>>()?;
-        ends.try_into().map_err(|ends: Vec<_>| {
-            let message = format!("{SIZE} {what} were expected, there are {}", ends.len());
-            places.first().map_or_else(|| BoardError::anywhere(&message), |place| BoardError::at(place, &message))
-        })
+        let (least, most) = if entry.leds.is_some() { (1, MAX_LINES) } else { (SIZE, SIZE) };
+        if (least..=most).contains(&ends.len()) {
+            return Ok(ends);
+        }
+        let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let message = format!("{expected} {what} were expected, there are {}", ends.len());
+        Err(places.first().map_or_else(|| BoardError::anywhere(&message), |place| BoardError::at(place, &message)))
     };
     let (rows, columns) = (line(&entry.rows, "rows")?, line(&entry.columns, "columns")?);
     let chip = rows[0].chip;
@@ -297,12 +300,33 @@ fn led_matrix(
         let message = "all pins of a matrix on one chip were expected";
         return Err(place.map_or_else(|| BoardError::anywhere(message), |place| BoardError::at(place, message)));
     }
-    let matrix = SharedLedMatrix::new(LedMatrix::new(rows.map(|end| end.pin), columns.map(|end| end.pin)));
+    let picture = match &entry.leds {
+        Some(leds) => picture(leds, rows.len(), columns.len())?,
+        None => STRAIGHT,
+    };
+    let pins = |ends: Vec<Terminal>| ends.into_iter().map(|end| end.pin).collect();
+    let matrix = SharedLedMatrix::new(LedMatrix::new(pins(rows), pins(columns), picture));
     match chips.get(chip) {
         Some((_, Model::Nrf5(driver))) => driver.lock().observe(Box::new(matrix.clone())),
         _ => return Err(BoardError::at(&entry.rows[0], "a matrix on a chip that runs a program was expected")),
     }
     Ok(matrix)
+}
+
+/// Between which row and column each LED of the picture is, from `ROW.COLUMN`, counted from 1.
+fn picture(leds: &[Vec<Spanned<String>>], rows: usize, columns: usize) -> Result<Picture, BoardError> {
+    let wrong = || BoardError::anywhere(format!("leds of {SIZE} lines with {SIZE} places each were expected"));
+    let lines = leds.iter().map(|line| -> Result<[(u8, u8); SIZE], BoardError> {
+        let places = line.iter().map(|place| {
+            let number = |text: &str, most| text.parse::<u8>().ok().filter(|n| (1..=most).contains(&usize::from(*n)));
+            let text: &str = place.as_ref();
+            let led = text.split_once('.').and_then(|(r, c)| Some((number(r, rows)? - 1, number(c, columns)? - 1)));
+            let expected = || format!("ROW.COLUMN of 1 to {rows} and 1 to {columns} was expected, not {text}");
+            led.ok_or_else(|| BoardError::at(place, expected()))
+        });
+        places.collect::<Result<Vec<_>, _>>()?.try_into().map_err(|_| wrong())
+    });
+    lines.collect::<Result<Vec<_>, _>>()?.try_into().map_err(|_| wrong())
 }
 
 /// Puts every change of the debug wires where the board collects them.
@@ -350,7 +374,11 @@ mod tests {
     #[test]
     fn mistakes_are_shown_at_their_place() {
         let cases = [
-            ("[[chip]]\nname='u'\nmodel='z80'\n", "daplink or nrf52833 was expected, there is no model z80", "'z80'"),
+            (
+                "[[chip]]\nname='u'\nmodel='z80'\n",
+                "daplink or nrf52833 or nrf51822 was expected, there is no model z80",
+                "'z80'",
+            ),
             ("[[net]]\nname='N'\npins=['t.P0.32']\n", "nrf52833 has no pin P0.32", "'t.P0.32'"),
             ("[[net]]\nname='N'\npins=['q.A']\n", "there is no chip q", "'q.A'"),
             ("[[net]]\nname='N'\npins=['t']\n", "a pin as CHIP.PIN was expected", "'t'"),
@@ -358,6 +386,11 @@ mod tests {
             ("[[chip]]\nname='u'\nmodel='nrf52833'\nprobe='t'\n", "a chip that is a probe was expected, not t", "'t'"),
             ("[[chip]]\nname='u'\nmodel='daplink'\nprobe='i'\n", "daplink has no debug port", "'i'"),
             ("[led-matrix]\nrows=['t.P0.21']\ncolumns=['t.P0.28']\n", "5 rows were expected, there are 1", "'t.P0.21'"),
+            (
+                "[led-matrix]\nrows=['t.P0.21']\ncolumns=['t.P0.28']\nleds=[['1.1','1.2']]\n",
+                "ROW.COLUMN of 1 to 1 and 1 to 1 was expected, not 1.2",
+                "'1.2'",
+            ),
         ];
         for (tail, message, place) in cases {
             assert_eq!(fails(&format!("{HEAD}{TARGET}{tail}")), (message.to_string(), place.to_string()));

@@ -119,6 +119,9 @@ pub struct MatrixEntry {
     pub rows: Vec<Spanned<String>>,
     /// Column pins from left to right, each as `chip.pin`.
     pub columns: Vec<Spanned<String>>,
+    /// Where the LEDs of the picture are, if its rows and columns are not the matrix's: lines from top to bottom, each
+    /// from left to right, as `ROW.COLUMN` counted from 1.
+    pub leds: Option<Vec<Vec<Spanned<String>>>>,
 }
 
 /// What is wrong with a board file, and where.

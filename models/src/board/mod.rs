@@ -9,4 +9,7 @@ pub use file::{BoardError, BoardFile};
 pub use powered::{Model, NoSuchButton, Powered};
 
 /// The boards that come with twinboard: name and file.
-pub const BUILT_IN: &[(&str, &str)] = &[("microbit-v2", include_str!("../../boards/microbit-v2.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("microbit-v1", include_str!("../../boards/microbit-v1.toml")),
+    ("microbit-v2", include_str!("../../boards/microbit-v2.toml")),
+];

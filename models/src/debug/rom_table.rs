@@ -64,7 +64,7 @@ const CORTEX_M0_ENTRIES: &[(u32, u32)] =
 pub const NRF51822: &[Component] = &[
     Component {
         base: 0xF000_0000,
-        pidr: 0x2_004C_4001,
+        pidr: 0x2_007C_4001,
         cidr: ROM_TABLE,
         words: &[(0x00, 0xF00F_F003), (0x04, 0), (MEMTYPE, 1)],
     },

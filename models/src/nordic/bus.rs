@@ -5,11 +5,10 @@ use twinboard_sim::cpu::{IrqLines, Mmio, MmioContext};
 use twinboard_sim::report::Access;
 
 use super::ficr::{FICR, FICR_SIZE};
+use super::nvmc::{ERASEPAGE, ERASEPCR0};
 use super::peripheral::{EVENTS, Reset};
-use super::soc::{APB, EVENTS_END, GPIO, NVMC, PAGE, PAGES, Soc};
+use super::soc::{APB, EVENTS_END, GPIO, NVMC, PAGE, PAGES, POWER, Soc};
 
-/// Identification bytes of the chip that its own start-up code and flash algorithms read.
-const ROM_ID: u32 = 0xF000_0000;
 /// End of the task registers of a page.
 const TASKS_END: u32 = 0x080;
 const INTEN: u32 = 0x300;
@@ -22,16 +21,16 @@ fn is_event_register(offset: u32) -> bool {
 impl Soc {
     /// A read of a whole register; `None` if there is none at `address`.
     fn read_word(&mut self, cx: &mut MmioContext<'_>, address: u32) -> Option<u32> {
-        let now = cx.cycle;
+        let now = self.clock.cycles(cx.cycle);
         if address & !(PAGE - 1) == GPIO {
             *cx.steady = self.pins.steady(now);
             return self.gpio.read(&self.pins, now, address - GPIO);
         }
-        if address & !(PAGE - 1) == ROM_ID {
-            return self.table.rom_id.iter().find(|word| word.0 == address - ROM_ID).map(|word| word.1);
-        }
         let slot = self.page(address)?;
         let offset = address & (PAGE - 1);
+        if let (POWER, Some(on)) = (offset, self.places[slot].power) {
+            return Some(on.into());
+        }
         let (device, mut inner) = self.slot(slot, now, cx.memory);
         device.sync(&mut inner);
         *cx.steady = device.steady(offset);
@@ -56,9 +55,17 @@ impl Soc {
 
     /// A write of a whole register; `None` if there is none at `address`.
     fn write_word(&mut self, cx: &mut MmioContext<'_>, address: u32, value: u32) -> Option<()> {
-        let now = cx.cycle;
+        let now = self.clock.cycles(cx.cycle);
         let slot = self.page(address)?;
         let offset = address & (PAGE - 1);
+        if let (POWER, Some(on)) = (offset, &mut self.places[slot].power) {
+            if std::mem::replace(on, value & 1 == 1) && value & 1 == 0 {
+                let (device, mut inner) = self.slot(slot, now, cx.memory);
+                device.reset(&mut inner, Reset::Soft);
+                self.settle(slot, now, cx.memory, cx.irq);
+            }
+            return Some(());
+        }
         let (device, mut inner) = self.slot(slot, now, cx.memory);
         device.sync(&mut inner);
         let known = if is_event_register(offset) {
@@ -80,19 +87,23 @@ impl Soc {
     /// A write to the GPIO block; `None` if there is no such register.
     fn write_gpio(&mut self, cx: &mut MmioContext<'_>, address: u32, value: u32) -> Option<()> {
         let offset = address - GPIO;
-        let known = self.gpio.write(&mut self.pins, cx.cycle, offset, value);
+        let now = self.clock.cycles(cx.cycle);
+        let known = self.gpio.write(&mut self.pins, now, offset, value);
         if self.gpio.configures_sense(offset) {
-            self.pins_settle(cx.cycle, cx.memory, cx.irq);
+            self.pins_settle(now, cx.memory, cx.irq);
         }
         known
     }
 
     /// A store to flash, UICR or FICR; false is a bus error.
     fn store_to_flash(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size, value: u32) -> bool {
-        let flash = &self.table.flash;
+        let (flash, now) = (&self.table.flash, self.clock.cycles(cx.cycle));
+        if address < flash.size && self.power_clock.protects(address, self.debug_interface) {
+            return false;
+        }
         if address < flash.size || address.wrapping_sub(flash.uicr) < flash.uicr_size {
-            let stored = self.nvmc.store(cx.cycle, address, size, value);
-            self.settle(NVMC, cx.cycle, cx.memory, cx.irq);
+            let stored = self.nvmc.store(now, address, size, value);
+            self.settle(NVMC, now, cx.memory, cx.irq);
             self.flash_waits(cx);
             return stored;
         }
@@ -102,10 +113,17 @@ impl Soc {
 
     /// The flash is busy: whoever fetches or loads from it waits, and so does a writer whose word finds the buffer full.
     fn flash_waits(&self, cx: &mut MmioContext<'_>) {
-        *cx.flash_busy_until = self.nvmc.busy_until();
+        *cx.flash_busy_until = self.clock.core_cycles(self.nvmc.busy_until());
         if !cx.debugger {
-            *cx.stall += self.nvmc.accepted_at().saturating_sub(cx.cycle);
+            *cx.stall += self.clock.core_cycles(self.nvmc.accepted_at()).saturating_sub(cx.cycle);
         }
+    }
+
+    /// Whether a write to this register would erase a page that is protected from the program.
+    fn erases_protected(&self, register: u32, value: u32) -> bool {
+        self.page(register) == Some(NVMC)
+            && matches!(register & (PAGE - 1), ERASEPAGE | ERASEPCR0)
+            && self.power_clock.protects(value, self.debug_interface)
     }
 
     /// A register that has no documented meaning and keeps what is written.
@@ -116,41 +134,43 @@ impl Soc {
 
 /// Whether something on the bus answers at `address`, be it with 0.
 fn answers(address: u32) -> bool {
-    address.wrapping_sub(APB) < PAGES as u32 * PAGE || matches!(address & !(PAGE - 1), GPIO | ROM_ID)
+    address.wrapping_sub(APB) < PAGES as u32 * PAGE || address & !(PAGE - 1) == GPIO
 }
 
 impl Soc {
     /// Does everything that is due now, for a core that does not run.
     pub fn run_due(&mut self, cx: &mut MmioContext<'_>) {
-        self.run_until(cx.cycle, cx.memory, cx.irq);
-        *cx.deadline = self.earliest;
+        self.run_until(self.clock.cycles(cx.cycle), cx.memory, cx.irq);
+        *cx.deadline = self.clock.core_cycles(self.earliest);
     }
 
     /// Only what comes from outside is seen: the chip is in System OFF.
     pub fn run_edges(&mut self, cx: &mut MmioContext<'_>) {
-        self.edges_until(cx.cycle, cx.memory, cx.irq);
+        self.edges_until(self.clock.cycles(cx.cycle), cx.memory, cx.irq);
     }
 
     /// Starts CTRL-AP.ERASEALL.
     pub fn erase_all(&mut self, cx: &mut MmioContext<'_>) {
-        self.nvmc.erase_all(cx.cycle);
-        self.settle(NVMC, cx.cycle, cx.memory, cx.irq);
+        let now = self.clock.cycles(cx.cycle);
+        self.nvmc.erase_all(now);
+        self.settle(NVMC, now, cx.memory, cx.irq);
         self.flash_waits(cx);
     }
 
     /// Resets everything that `reset` reaches, except the core and the memories.
     pub fn reset(&mut self, cx: &mut MmioContext<'_>, reset: Reset) {
-        self.reset_peripherals(cx.cycle, cx.memory, reset);
+        self.reset_peripherals(self.clock.cycles(cx.cycle), cx.memory, reset);
         *cx.irq = IrqLines::default();
-        *cx.deadline = self.earliest;
+        *cx.deadline = self.clock.core_cycles(self.earliest);
         *cx.flash_busy_until = 0;
     }
 }
 
 impl Mmio for Soc {
     fn read(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size) -> Result<u32, BusFault> {
-        if cx.cycle >= self.earliest {
-            self.run_until(cx.cycle, cx.memory, cx.irq);
+        let now = self.clock.cycles(cx.cycle);
+        if now >= self.earliest {
+            self.run_until(now, cx.memory, cx.irq);
         }
         let register = address & !3;
         let word = match self.read_word(cx, register) {
@@ -164,16 +184,20 @@ impl Mmio for Soc {
                 }
             },
         };
-        *cx.deadline = (*cx.deadline).min(self.earliest);
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
         Ok((word >> (8 * (address & 3))) & (u32::MAX >> (32 - 8 * size.bytes())))
     }
 
     fn write(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
-        if cx.cycle >= self.earliest {
-            self.run_until(cx.cycle, cx.memory, cx.irq);
+        let now = self.clock.cycles(cx.cycle);
+        if now >= self.earliest {
+            self.run_until(now, cx.memory, cx.irq);
         }
         if answers(address) {
             let (register, word) = (address & !3, value << (8 * (address & 3)));
+            if self.erases_protected(register, word) {
+                return Err(BusFault { address });
+            }
             let known = if address & !(PAGE - 1) == GPIO {
                 self.write_gpio(cx, register, word)
             } else {
@@ -186,21 +210,21 @@ impl Mmio for Soc {
                 }
             }
             if self.pins.has_changed() {
-                self.pins_settle(cx.cycle, cx.memory, cx.irq);
+                self.pins_settle(now, cx.memory, cx.irq);
             }
             *cx.yield_now |= self.pins.has_edges();
             *cx.reset |= self.request.is_some();
         } else if !self.store_to_flash(cx, address, size, value) {
             return Err(BusFault { address });
         }
-        *cx.deadline = (*cx.deadline).min(self.earliest);
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
         Ok(())
     }
 
     fn event(&mut self, cx: &mut MmioContext<'_>) {
-        self.run_until(cx.cycle, cx.memory, cx.irq);
+        self.run_until(self.clock.cycles(cx.cycle), cx.memory, cx.irq);
         *cx.yield_now |= self.pins.has_edges();
         *cx.reset |= self.request.is_some();
-        *cx.deadline = self.earliest;
+        *cx.deadline = self.clock.core_cycles(self.earliest);
     }
 }

@@ -15,7 +15,7 @@ use super::ficr::{self, FICR, FICR_SIZE};
 use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
-use super::table::{ChipTable, Options};
+use super::table::{ChipTable, Options, Series};
 use crate::parts::PinObserver;
 use crate::parts::i2c::I2cBus;
 
@@ -105,7 +105,7 @@ impl Nrf5 {
 
     /// Connects the board's I2C bus: a TWIM on its pins reaches its devices.
     pub fn attach_i2c(&mut self, bus: I2cBus) {
-        self.soc.attach_i2c(self.core.cycle(), bus);
+        self.soc.attach_i2c(self.cycle(), bus);
         self.core.schedule(self.core.cycle());
     }
 
@@ -142,8 +142,13 @@ impl Nrf5 {
         &mut self.core
     }
 
+    /// The time, in cycles since power-on.
+    fn cycle(&self) -> u64 {
+        self.soc.clock.cycles(self.core.cycle())
+    }
+
     fn reset(&mut self, reset: Reset) {
-        let debug_too = matches!(reset, Reset::PowerOn | Reset::Pin | Reset::Watchdog);
+        let debug_too = self.soc.table.series.resets_debug(reset);
         self.core.reset(if debug_too { ResetKind::PowerOn } else { ResetKind::System });
         if reset == Reset::PowerOn {
             let Nrf5 { core, noise, ram, .. } = self;
@@ -163,7 +168,7 @@ impl Nrf5 {
             self.halted = halted;
             let Nrf5 { core, soc, .. } = self;
             core.with_context(|cx| {
-                soc.core_halted(cx.cycle, cx.memory, halted);
+                soc.core_halted(soc.clock.cycles(cx.cycle), cx.memory, halted);
                 *cx.deadline = cx.cycle;
             });
         }
@@ -175,7 +180,7 @@ impl Nrf5 {
                 Some(Stop::Reset) => self.reset(Reset::Soft),
                 Some(Stop::LockedUp) if !self.debugged => {
                     self.reset(Reset::Lockup);
-                    self.stopped = Stopped::Starting(self.core.cycle() + LOCKUP_RESET);
+                    self.stopped = Stopped::Starting(self.cycle() + LOCKUP_RESET);
                 }
                 _ => {}
             },
@@ -196,9 +201,10 @@ impl Nrf5 {
 
     /// Runs until cycle `until` or a little beyond; ends early at an edge if `stop_at_edges`.
     fn run_to(&mut self, until: u64, stop_at_edges: bool) {
-        while self.core.cycle() < until && !(stop_at_edges && self.soc.pins.has_edges()) {
+        while self.cycle() < until && !(stop_at_edges && self.soc.pins.has_edges()) {
             if self.stopped == Stopped::No {
-                let stop = self.core.run(&mut self.soc, until);
+                let core_until = self.soc.clock.core_cycles(until);
+                let stop = self.core.run(&mut self.soc, core_until);
                 self.settle(Some(stop));
             } else {
                 self.pass(until);
@@ -208,11 +214,11 @@ impl Nrf5 {
 
     /// Time passes for a chip whose core does not run.
     fn pass(&mut self, until: u64) {
-        let next = self.next_while_stopped().min(until).max(self.core.cycle());
-        self.core.pass_time(next);
+        let next = self.next_while_stopped().min(until).max(self.cycle());
+        self.core.pass_time(self.soc.clock.core_cycles(next));
         let Nrf5 { core, soc, stopped, .. } = self;
         core.with_context(|cx| if *stopped == Stopped::Off { soc.run_edges(cx) } else { soc.run_due(cx) });
-        let now = self.core.cycle();
+        let now = self.cycle();
         match self.stopped {
             Stopped::Off if self.soc.detect(now) => self.reset(Reset::SystemOff),
             Stopped::Starting(at) if at <= now => self.stopped = Stopped::No,
@@ -224,7 +230,7 @@ impl Nrf5 {
 
     fn next_while_stopped(&self) -> u64 {
         match self.stopped {
-            Stopped::Off if self.soc.detect(self.core.cycle()) => self.core.cycle(),
+            Stopped::Off if self.soc.detect(self.cycle()) => self.cycle(),
             Stopped::Off => self.soc.next_edge(),
             Stopped::Starting(at) => at.min(self.soc.next_event()),
             _ => self.soc.next_event(),
@@ -234,7 +240,7 @@ impl Nrf5 {
     /// CTRL-AP.ERASEALL has erased flash and UICR; RAM goes too.
     fn erased(&mut self) {
         self.core.memory_mut().region_mut(self.ram).fill(0);
-        self.soc.power_clock.approtect.erased_all();
+        self.soc.power_clock.erased_all();
         self.stopped = Stopped::No;
     }
 
@@ -261,7 +267,7 @@ impl std::fmt::Debug for Nrf5 {
 
 impl Chip for Nrf5 {
     fn now(&self) -> Time {
-        time(self.core.cycle())
+        time(self.cycle())
     }
 
     fn next_event(&self) -> Time {
@@ -269,11 +275,11 @@ impl Chip for Nrf5 {
             return self.now();
         }
         let next = if self.stopped == Stopped::No {
-            self.core.next_event().min(self.soc.next_event())
+            self.soc.clock.cycles(self.core.next_event()).min(self.soc.next_event())
         } else {
             self.next_while_stopped()
         };
-        time(next.max(self.core.cycle()))
+        time(next.max(self.cycle()))
     }
 
     /// The shortest serial character: ten bits at 1 Mbaud.
@@ -288,7 +294,7 @@ impl Chip for Nrf5 {
 
     fn receive(&mut self, edge: Edge) {
         self.soc.receive(edge);
-        self.core.schedule(edge.at.0.div_ceil(CYCLE_PS));
+        self.core.schedule(self.soc.clock.core_cycles(edge.at.0.div_ceil(CYCLE_PS)));
     }
 
     fn debug(&mut self) -> Option<&mut dyn DebugTarget> {
@@ -305,7 +311,8 @@ impl Chip for Nrf5 {
         self.bring_to(at);
         self.ctrl_ap = CtrlAp::default();
         self.debugged = false;
-        self.soc.power_cycle_i2c(self.core.cycle());
+        self.soc.debug_interface = false;
+        self.soc.power_cycle_i2c(self.cycle());
         self.reset(Reset::PowerOn);
     }
 
@@ -317,11 +324,17 @@ impl Chip for Nrf5 {
 impl DebugTarget for Nrf5 {
     fn mem_read(&mut self, at: Time, address: u32, size: Size) -> Result<u32, BusFault> {
         self.bring_to(at);
+        if !self.soc.rbpconf.lets_through(address) {
+            return Ok(0);
+        }
         self.core.debug_read(&mut self.soc, address, size)
     }
 
     fn mem_write(&mut self, at: Time, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
         self.bring_to(at);
+        if !self.soc.rbpconf.lets_through(address) {
+            return Ok(());
+        }
         let result = self.core.debug_write(&mut self.soc, address, size, value);
         self.settle(None);
         result
@@ -335,18 +348,18 @@ impl DebugTarget for Nrf5 {
 
     fn mem_enabled(&mut self, at: Time) -> bool {
         self.bring_to(at);
-        self.soc.power_clock.approtect.is_open()
+        self.soc.power_clock.is_open()
     }
 
     fn power_request(&mut self, at: Time, debug: bool, _system: bool) {
         self.bring_to(at);
         self.debugged = debug;
+        self.soc.debug_interface = debug || self.soc.debug_interface && self.soc.table.series == Series::Nrf51;
     }
 
     fn vendor_read(&mut self, at: Time, ap: u8, register: u8) -> u32 {
         self.bring_to(at);
-        let status =
-            Status { erasing: self.stopped == Stopped::Erasing, open: self.soc.power_clock.approtect.is_open() };
+        let status = Status { erasing: self.stopped == Stopped::Erasing, open: self.soc.power_clock.is_open() };
         if ap == CTRL_AP { self.ctrl_ap.read(register, status) } else { 0 }
     }
 

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use twinboard_sim::wire::{Drive, PinId, SerialFrame, Signal};
 
+use super::super::nrf51822::NRF51822;
 use super::super::nrf52833::NRF52833;
 use super::super::table::BuildCode;
 use super::*;
-use crate::parts::led_matrix::{LedMatrix, SharedLedMatrix};
+use crate::parts::led_matrix::{LedMatrix, STRAIGHT, SharedLedMatrix};
 
 const TX: PinId = PinId(6);
 const RX: PinId = PinId(40);
@@ -102,8 +103,8 @@ fn program(chip: &mut Nrf5, address: u32, value: u32) {
 #[test]
 fn the_demo_program_greets_at_115200_baud_and_shows_its_heart() {
     let mut chip = demo();
-    let row = |pins: [u16; 5]| pins.map(PinId);
-    let matrix = SharedLedMatrix::new(LedMatrix::new(row([21, 22, 15, 24, 19]), row([28, 11, 31, 37, 30])));
+    let row = |pins: [u16; 5]| pins.map(PinId).to_vec();
+    let matrix = SharedLedMatrix::new(LedMatrix::new(row([21, 22, 15, 24, 19]), row([28, 11, 31, 37, 30]), STRAIGHT));
     chip.observe(Box::new(matrix.clone()));
     let edges = run(&mut chip, ms(90));
     assert_eq!(text(&edges), "Hello from the micro:bit's nRF52833!\r\n");
@@ -308,4 +309,15 @@ proptest! {
         prop_assert_eq!(sliced.now(), whole.now());
         prop_assert_eq!(sliced.core.memory().region(sliced.ram), whole.core.memory().region(whole.ram));
     }
+}
+
+#[test]
+fn the_part_number_is_readable_where_start_up_code_and_flash_algorithms_look() {
+    let part = |table| {
+        let mut chip = Nrf5::new(table, &Options::default());
+        [0xF000_0FE0, 0xF000_0FE4, 0xF000_0FE8].map(|address| chip.mem_read(Time::ZERO, address, Size::Word))
+    };
+    assert_eq!(part(&NRF52833), [Ok(0x0D), Ok(0x40), Ok(0x0C)]);
+    // Revision code 7 is of the revisions that no start-up code has a workaround for (dossier 1.3).
+    assert_eq!(part(&NRF51822), [Ok(0x01), Ok(0x40), Ok(0x7C)]);
 }

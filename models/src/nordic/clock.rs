@@ -4,6 +4,7 @@
 //! the difference is accuracy, which is not modelled. The 32.768 kHz clock runs only after LFCLKSTART; RTCs need it.
 
 use super::peripheral::{Cx, NEVER, us};
+use super::table::Series;
 
 pub const HFCLKSTART: u32 = 0x000;
 pub const HFCLKSTOP: u32 = 0x004;
@@ -20,9 +21,18 @@ pub const DONE: u32 = 3;
 pub const CTTO: u32 = 4;
 pub const CTSTARTED: u32 = 10;
 pub const CTSTOPPED: u32 = 11;
+/// The events of this block that all chips have, and those of the nRF52.
+const COMMON_EVENTS: u32 = 1 << HFCLKSTARTED | 1 << LFCLKSTARTED | 1 << DONE | 1 << CTTO;
+const NRF52_EVENTS: u32 = 1 << CTSTARTED | 1 << CTSTOPPED;
+
 /// All events of this block.
-pub const EVENT_MASK: u32 =
-    1 << HFCLKSTARTED | 1 << LFCLKSTARTED | 1 << DONE | 1 << CTTO | 1 << CTSTARTED | 1 << CTSTOPPED;
+#[must_use]
+pub fn event_mask(series: Series) -> u32 {
+    match series {
+        Series::Nrf51 => COMMON_EVENTS,
+        Series::Nrf52 => COMMON_EVENTS | NRF52_EVENTS,
+    }
+}
 
 const HFCLKRUN: u32 = 0x408;
 const HFCLKSTAT: u32 = 0x40C;
@@ -34,15 +44,17 @@ const HFXODEBOUNCE: u32 = 0x528;
 const LFXODEBOUNCE: u32 = 0x52C;
 const CTIV: u32 = 0x538;
 const TRACECONFIG: u32 = 0x55C;
+/// nRF51 only.
+const XTALFREQ: u32 = 0x550;
 
 const STATE_RUNNING: u32 = 1 << 16;
 const SRC_RC: u32 = 0;
 const SRC_XTAL: u32 = 1;
 
-/// Start-up of the 32 MHz crystal oscillator: 0.36 ms.
-const HFXO_START: u64 = us(360);
-/// Start-up of the 32.768 kHz RC oscillator: 0.6 ms.
-const LFRC_START: u64 = us(600);
+/// Start-up of the nRF52's 32 MHz crystal oscillator: 0.36 ms, and of the nRF51's 16 MHz one: 0.8 ms.
+const HFXO_START: [u64; 2] = [us(800), us(360)];
+/// Start-up of the nRF52's 32.768 kHz RC oscillator: 0.6 ms, and of the nRF51's: 0.5 ms.
+const LFRC_START: [u64; 2] = [us(500), us(600)];
 /// Start-up of the 32.768 kHz crystal oscillator: 0.25 s.
 const LFXO_START: u64 = us(250_000);
 /// Calibration of the RC oscillator: 16 periods of it, and what is around them.
@@ -92,7 +104,9 @@ pub struct Crystals {
 /// The register machine. Its events live in the bank that CLOCK shares with POWER.
 #[derive(Debug)]
 pub struct Clock {
+    series: Series,
     crystals: Crystals,
+    xtalfreq: u32,
     hfclkrun: bool,
     hf_running: bool,
     lfclkrun: bool,
@@ -115,9 +129,11 @@ pub struct Clock {
 impl Clock {
     /// Reset values.
     #[must_use]
-    pub fn new(crystals: Crystals) -> Clock {
+    pub fn new(series: Series, crystals: Crystals) -> Clock {
         Clock {
+            series,
             crystals,
+            xtalfreq: u32::MAX,
             hfclkrun: false,
             hf_running: false,
             lfclkrun: false,
@@ -137,6 +153,15 @@ impl Clock {
         }
     }
 
+    /// Whether this chip has what others have at `offset`.
+    fn exists(&self, offset: u32) -> bool {
+        match offset {
+            XTALFREQ => self.series == Series::Nrf51,
+            HFXODEBOUNCE | LFXODEBOUNCE | TRACECONFIG => self.series == Series::Nrf52,
+            _ => true,
+        }
+    }
+
     /// Reads a register of CLOCK.
     #[must_use]
     pub fn read(&self, offset: u32) -> Option<u32> {
@@ -149,9 +174,11 @@ impl Clock {
             LFCLKSTAT => 0,
             LFCLKSRCCOPY => self.lfclksrccopy & 3,
             LFCLKSRC => self.lfclksrc,
+            _ if !self.exists(offset) => return None,
             HFXODEBOUNCE => self.hfxodebounce,
             LFXODEBOUNCE => self.lfxodebounce,
             CTIV => self.ctiv,
+            XTALFREQ => self.xtalfreq,
             TRACECONFIG => self.traceconfig,
             _ => return None,
         })
@@ -160,7 +187,9 @@ impl Clock {
     /// Writes a register of CLOCK.
     pub fn write(&mut self, offset: u32, value: u32) -> Option<()> {
         match offset {
+            _ if !self.exists(offset) => return None,
             LFCLKSRC => self.lfclksrc = value & 0x3_0003,
+            XTALFREQ => self.xtalfreq = value,
             HFXODEBOUNCE => self.hfxodebounce = value & 0xFF,
             LFXODEBOUNCE => self.lfxodebounce = value & 1,
             CTIV => self.ctiv = value & 0x7F,
@@ -174,10 +203,11 @@ impl Clock {
     /// Triggers a task of CLOCK.
     pub fn task(&mut self, cx: &mut Cx<'_>, offset: u32) -> Option<()> {
         let soon = cx.now + super::peripheral::PCLK16M;
+        let (hfxo_start, lfrc_start) = (HFXO_START[self.series as usize], LFRC_START[self.series as usize]);
         match offset {
             HFCLKSTART => {
                 // Triggered again while it runs, the event comes again.
-                self.hf_due = if self.hf_running { soon } else { cx.now + HFXO_START };
+                self.hf_due = if self.hf_running { soon } else { cx.now + hfxo_start };
                 self.hfclkrun = true;
             }
             HFCLKSTOP => (self.hfclkrun, self.hf_running, self.hf_due) = (false, false, NEVER),
@@ -188,8 +218,8 @@ impl Clock {
                     _ if self.lf_running => soon,
                     SRC_XTAL if !self.crystals.lfxo => NEVER,
                     SRC_XTAL => cx.now + LFXO_START,
-                    SRC_RC => cx.now + LFRC_START,
-                    _ => cx.now + LFRC_START.max(HFXO_START),
+                    SRC_RC => cx.now + lfrc_start,
+                    _ => cx.now + lfrc_start.max(hfxo_start),
                 };
             }
             LFCLKSTOP => {
@@ -199,11 +229,11 @@ impl Clock {
             CAL => self.cal_due = cx.now + CAL_TIME,
             CTSTART => {
                 self.ct_due = cx.now + u64::from(self.ctiv.max(1)) * us(250_000);
-                (self.ct_pending, self.ct_pending_due) = (1 << CTSTARTED, soon);
+                (self.ct_pending, self.ct_pending_due) = (1 << CTSTARTED & event_mask(self.series), soon);
             }
             CTSTOP => {
                 self.ct_due = NEVER;
-                (self.ct_pending, self.ct_pending_due) = (1 << CTSTOPPED, soon);
+                (self.ct_pending, self.ct_pending_due) = (1 << CTSTOPPED & event_mask(self.series), soon);
             }
             _ => return None,
         }
@@ -240,7 +270,7 @@ impl Clock {
 
     /// Reset values; the 32.768 kHz clock stops.
     pub fn reset(&mut self, cx: &mut Cx<'_>) {
-        *self = Clock::new(self.crystals);
+        *self = Clock::new(self.series, self.crystals);
         cx.lfclk.stop(cx.now);
     }
 }
@@ -251,7 +281,7 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock::new(Crystals { lfxo: false })
+        Clock::new(Series::Nrf52, Crystals { lfxo: false })
     }
 
     #[test]

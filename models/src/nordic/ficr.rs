@@ -1,7 +1,7 @@
 //! FICR — factory information configuration registers (PS chapter "FICR"): who this specimen is. Read-only.
 
 use super::rng::Noise;
-use super::table::{BuildCode, ChipTable, Options};
+use super::table::{BuildCode, ChipTable, Options, Series};
 
 /// Where FICR is.
 pub const FICR: u32 = 0x1000_0000;
@@ -34,8 +34,10 @@ pub fn words(table: &ChipTable, options: &Options) -> Vec<(u32, u32)> {
     words.push((DEVICEADDRTYPE, 0xFFFF_FFFF)); // random
     words.push((DEVICEADDR, noise.next()));
     words.push((DEVICEADDR + 4, noise.next() | 0xFFFF_0000));
-    words.push((INFO_VARIANT, options.build.variant()));
-    words.push((REVISION, u32::from(options.build == BuildCode::Aab0)));
-    words.extend(TEMP.iter().enumerate().map(|(n, &word)| (TEMP_A0 + 4 * n as u32, word)));
+    if table.series == Series::Nrf52 {
+        words.push((INFO_VARIANT, options.build.variant()));
+        words.push((REVISION, u32::from(options.build == BuildCode::Aab0)));
+        words.extend(TEMP.iter().enumerate().map(|(n, &word)| (TEMP_A0 + 4 * n as u32, word)));
+    }
     words
 }

@@ -32,13 +32,15 @@ pub struct Gpio {
     detectmode: [u32; 2],
     /// How many pins each port has.
     ports: [u8; 2],
+    /// LATCH and DETECTMODE are there.
+    latches: bool,
 }
 
 impl Gpio {
-    /// The GPIO block of a chip whose ports have `ports` pins.
+    /// The GPIO block of a chip whose ports have `ports` pins; with LATCH and DETECTMODE if it `latches`.
     #[must_use]
-    pub fn new(ports: [u8; 2]) -> Gpio {
-        Gpio { out: 0, latch: 0, detectmode: [0; 2], ports }
+    pub fn new(ports: [u8; 2], latches: bool) -> Gpio {
+        Gpio { out: 0, latch: 0, detectmode: [0; 2], ports, latches }
     }
 
     /// The port and register at `offset` from P0's base. A port's registers begin at 0x500 from its own base.
@@ -59,6 +61,7 @@ impl Gpio {
             OUT | OUTSET | OUTCLR => (self.out >> (32 * port)) as u32,
             IN => (all.inputs(now) >> (32 * port)) as u32,
             DIR | DIRSET | DIRCLR => collect(&|pin| all.cnf(pin).output()),
+            LATCH | DETECTMODE if !self.latches => return None,
             LATCH => (self.latch >> (32 * port)) as u32,
             DETECTMODE => self.detectmode[port as usize],
             _ => {
@@ -81,6 +84,7 @@ impl Gpio {
             DIR => set_dir(all, now, port, value, present),
             DIRSET => set_dir(all, now, port, value, value & present),
             DIRCLR => set_dir(all, now, port, 0, value & present),
+            LATCH | DETECTMODE if !self.latches => return None,
             LATCH => {
                 self.latch &= !(u64::from(value) << shift);
                 // "The LATCH bit is set again at once if the condition is still met."
@@ -146,7 +150,7 @@ impl Gpio {
 
     /// Reset values; the pins are reset apart from this.
     pub fn reset(&mut self) {
-        *self = Gpio::new(self.ports);
+        *self = Gpio::new(self.ports, self.latches);
     }
 }
 
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn dir_mirrors_pin_cnf_both_ways() {
-        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10]));
+        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10], true));
         gpio.write(&mut pins, 0, DIRSET, 1 << 21);
         assert_eq!(gpio.read(&pins, 0, PIN_CNF + 4 * 21), Some(0x3), "reset value 2 and DIR");
         gpio.write(&mut pins, 0, PIN_CNF + 4 * 21, 0x2);
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn in_reads_0_until_the_input_buffer_is_connected() {
-        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10]));
+        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10], true));
         pins.outside(33, Drive::High);
         assert_eq!(gpio.read(&pins, 0, P1 + IN), Some(0));
         gpio.write(&mut pins, 0, P1 + PIN_CNF + 4, 0);
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn outset_and_outclr_change_only_the_bits_that_are_written() {
-        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10]));
+        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10], true));
         gpio.write(&mut pins, 0, OUT, 0b1100);
         gpio.write(&mut pins, 0, OUTSET, 0b0001);
         gpio.write(&mut pins, 0, OUTCLR, 0b0100);
@@ -200,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_sensed_level_is_latched_and_latched_again_while_it_lasts() {
-        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10]));
+        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10], true));
         gpio.write(&mut pins, 0, PIN_CNF + 4 * 5, 2 << 16);
         assert!(!gpio.detect(&pins, 0));
         pins.outside(5, Drive::High);
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn pins_that_the_port_does_not_have_keep_no_value() {
-        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10]));
+        let (mut pins, mut gpio) = (Pins::new(42), Gpio::new([32, 10], true));
         gpio.write(&mut pins, 0, P1 + OUT, u32::MAX);
         assert_eq!(gpio.read(&pins, 0, P1 + OUT), Some(0x3FF));
         gpio.write(&mut pins, 0, P1 + PIN_CNF + 4 * 10, 1);

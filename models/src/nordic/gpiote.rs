@@ -1,4 +1,5 @@
-//! GPIOTE — GPIO tasks and events (PS chapter "GPIOTE"): eight channels, each bound to one pin.
+//! GPIOTE — GPIO tasks and events (PS chapter "GPIOTE"): channels, each bound to one pin: eight, or four
+//! without SET and CLR on the nRF51.
 //!
 //! In event mode an edge on the pin raises IN\[n\]. In task mode the channel takes the pin from the GPIO registers and
 //! drives OUTINIT at once; the tasks OUT\[n\], SET\[n\] and CLR\[n\] change it. Every write of CONFIG in task mode
@@ -11,6 +12,8 @@ const SET: u32 = 0x030;
 const CLR: u32 = 0x060;
 const CONFIG: u32 = 0x510;
 const CHANNELS: u32 = 8;
+/// The fewest channels; a GPIOTE that has no more has no SET and CLR tasks.
+const FEWEST: u32 = 4;
 const PORT: u32 = 31;
 
 const MODE_EVENT: u32 = 1;
@@ -41,17 +44,19 @@ impl Config {
 #[derive(Debug)]
 pub struct Gpiote {
     events: Events,
+    channels: u32,
     config: [Config; CHANNELS as usize],
     detect: bool,
 }
 
-impl Default for Gpiote {
-    fn default() -> Gpiote {
-        Gpiote { events: Events::new(0xFF | 1 << PORT), config: Default::default(), detect: false }
-    }
-}
-
 impl Gpiote {
+    /// A GPIOTE with `channels` channels, 4 or 8.
+    #[must_use]
+    pub fn new(channels: u32) -> Gpiote {
+        let events = Events::new((1 << channels) - 1 | 1 << PORT);
+        Gpiote { events, channels, config: Default::default(), detect: false }
+    }
+
     /// DETECT is now `detect`; its rising edge is the PORT event.
     pub fn set_detect(&mut self, detect: bool) {
         if detect && !self.detect {
@@ -74,22 +79,24 @@ impl Gpiote {
 
 impl Peripheral for Gpiote {
     fn read(&mut self, _: &mut Cx<'_>, offset: u32) -> Option<u32> {
-        Some(self.config[index(offset, CONFIG, 4, CHANNELS)?].0)
+        Some(self.config[index(offset, CONFIG, 4, self.channels)?].0)
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
-        let n = index(offset, CONFIG, 4, CHANNELS)?;
+        let n = index(offset, CONFIG, 4, self.channels)?;
         self.configure(cx, n, value);
         Some(())
     }
 
     fn task(&mut self, cx: &mut Cx<'_>, offset: u32) -> Option<()> {
-        let (n, polarity) = if let Some(n) = index(offset, OUT, 4, CHANNELS) {
+        let (n, polarity) = if let Some(n) = index(offset, OUT, 4, self.channels) {
             (n, self.config[n].polarity())
-        } else if let Some(n) = index(offset, SET, 4, CHANNELS) {
+        } else if self.channels == FEWEST {
+            return None;
+        } else if let Some(n) = index(offset, SET, 4, self.channels) {
             (n, LO_TO_HI)
         } else {
-            (index(offset, CLR, 4, CHANNELS)?, HI_TO_LO)
+            (index(offset, CLR, 4, self.channels)?, HI_TO_LO)
         };
         let config = self.config[n];
         if config.mode() == MODE_TASK {
@@ -108,8 +115,11 @@ impl Peripheral for Gpiote {
         &mut self.events
     }
 
-    fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
+    fn reset(&mut self, cx: &mut Cx<'_>, _: Reset) {
         self.events.reset();
+        for config in self.config.iter().filter(|config| config.mode() == MODE_TASK) {
+            cx.pins.release(cx.now, config.pin());
+        }
         self.config = Default::default();
         self.detect = false;
     }
@@ -138,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_write_of_config_in_task_mode_applies_outinit() {
-        let (mut bench, mut gpiote) = (Bench::default(), Gpiote::default());
+        let (mut bench, mut gpiote) = (Bench::default(), Gpiote::new(8));
         gpiote.write(&mut bench.cx(), CONFIG + 4, task_config(28, LO_TO_HI, 0));
         gpiote.task(&mut bench.cx(), SET + 4);
         gpiote.write(&mut bench.cx(), CONFIG + 4, task_config(28, LO_TO_HI, 0));
@@ -149,7 +159,7 @@ mod tests {
     #[test]
     fn the_out_task_does_what_polarity_says() {
         for (polarity, expected) in [(LO_TO_HI, [true, true]), (HI_TO_LO, [false, false]), (TOGGLE, [true, false])] {
-            let (mut bench, mut gpiote) = (Bench::default(), Gpiote::default());
+            let (mut bench, mut gpiote) = (Bench::default(), Gpiote::new(8));
             gpiote.write(&mut bench.cx(), CONFIG, task_config(37, polarity, 0));
             for high in expected {
                 gpiote.task(&mut bench.cx(), OUT);
@@ -160,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_edge_of_the_chosen_polarity_raises_in_n() {
-        let (mut bench, mut gpiote) = (Bench::default(), Gpiote::default());
+        let (mut bench, mut gpiote) = (Bench::default(), Gpiote::new(8));
         gpiote.write(&mut bench.cx(), CONFIG + 8, MODE_EVENT | 14 << 8 | HI_TO_LO << 16);
         for (drive, raised) in [(Drive::High, false), (Drive::Low, true)] {
             bench.pins.outside(14, drive);
@@ -172,7 +182,7 @@ mod tests {
 
     #[test]
     fn port_is_the_rising_edge_of_detect() {
-        let mut gpiote = Gpiote::default();
+        let mut gpiote = Gpiote::new(8);
         gpiote.set_detect(true);
         assert!(gpiote.events.is_set(PORT));
         gpiote.events.write(0x17C, 0);

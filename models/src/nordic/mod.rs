@@ -17,6 +17,8 @@ mod gpio;
 mod gpiote;
 mod inert;
 mod line;
+mod mpu;
+mod nrf51822;
 mod nrf52833;
 mod nvmc;
 mod peripheral;
@@ -24,6 +26,7 @@ mod pins;
 mod power;
 mod power_clock;
 mod ppi;
+mod rbpconf;
 mod rng;
 mod rtc;
 mod saadc;
@@ -37,8 +40,9 @@ mod wdt;
 
 pub use chip::Nrf5;
 pub use clock::Crystals;
+pub use nrf51822::NRF51822;
 pub use nrf52833::NRF52833;
 pub use table::{BuildCode, ChipTable, Options};
 
 /// The chips of the family that are modelled.
-pub const CHIPS: &[&ChipTable] = &[&NRF52833];
+pub const CHIPS: &[&ChipTable] = &[&NRF52833, &NRF51822];

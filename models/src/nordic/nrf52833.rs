@@ -10,7 +10,8 @@ use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::table::PeripheralKind::{Egu, Inert, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt};
-use super::table::{ChipTable, PeripheralEntry};
+use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
+use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
 
 fn core() -> CoreConfig {
@@ -21,7 +22,9 @@ fn core() -> CoreConfig {
 /// The chip.
 pub const NRF52833: ChipTable = ChipTable {
     name: "nrf52833",
+    series: Series::Nrf52,
     core,
+    core_divider: 0,
     dap: &dap::NRF52833,
     ram: 0x2_0000,
     code_ram: Some(0x0080_0000),
@@ -33,9 +36,12 @@ pub const NRF52833: ChipTable = ChipTable {
         t_write: 2_720, // 42.5 µs
         t_erasepage: us(87_500),
         t_eraseall: us(173_000),
+        halts_core: false,
     },
     ports: [32, 10],
-    reset_pin: 18,
+    reset_pin: ResetPin::Selected(18),
+    protection: Protection::ApProtect,
+    channels: Channels { gpiote: 8, ppi: 20, groups: 6 },
     ficr: &[
         (0x010, 0x1000),      // CODEPAGESIZE
         (0x014, 0x80),        // CODESIZE
@@ -48,16 +54,6 @@ pub const NRF52833: ChipTable = ChipTable {
         (0x354, 0xBB42_319F),
         (0x358, 0xBB42_319F),
         (0x450, 0xFFFF_FF5F), // NFC.TAGHEADER0
-    ],
-    rom_id: &[
-        (0xFD0, 0x02), // designer: Nordic, JEP106 bank 3
-        (0xFE0, 0x0D), // part 0x00D
-        (0xFE4, 0x40),
-        (0xFE8, 0x0C),
-        (0xFF0, 0x0D),
-        (0xFF4, 0x10),
-        (0xFF8, 0x05),
-        (0xFFC, 0xB1),
     ],
     peripherals: PERIPHERALS,
     undocumented: &[
@@ -109,9 +105,9 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("SPIM1/TWIM1", 0x04, Twim(SERIAL)),
     PeripheralEntry::new("NFCT", 0x05, Inert(NFCT)),
     PeripheralEntry::new("SAADC", 0x07, Saadc(SAADC)),
-    PeripheralEntry::new("TIMER0", 0x08, Timer(4)),
-    PeripheralEntry::new("TIMER1", 0x09, Timer(4)),
-    PeripheralEntry::new("TIMER2", 0x0A, Timer(4)),
+    PeripheralEntry::new("TIMER0", 0x08, Timer(FOUR_CC)),
+    PeripheralEntry::new("TIMER1", 0x09, Timer(FOUR_CC)),
+    PeripheralEntry::new("TIMER2", 0x0A, Timer(FOUR_CC)),
     PeripheralEntry::new("RTC0", 0x0B, Rtc(3)),
     PeripheralEntry::new("TEMP", 0x0C, Temp),
     PeripheralEntry::new("RNG", 0x0D, Rng),
@@ -127,8 +123,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("EGU3", 0x17, Egu),
     PeripheralEntry::new("EGU4", 0x18, Egu),
     PeripheralEntry::new("EGU5", 0x19, Egu),
-    PeripheralEntry::new("TIMER3", 0x1A, Timer(6)),
-    PeripheralEntry::new("TIMER4", 0x1B, Timer(6)),
+    PeripheralEntry::new("TIMER3", 0x1A, Timer(SIX_CC)),
+    PeripheralEntry::new("TIMER4", 0x1B, Timer(SIX_CC)),
     PeripheralEntry::new("PWM0", 0x1C, Inert(PWM)),
     PeripheralEntry::new("PDM", 0x1D, Inert(PDM)),
     PeripheralEntry::new("MWU", 0x20, Inert(MWU)),
@@ -143,6 +139,9 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("PWM3", 0x2D, Inert(PWM)),
     PeripheralEntry::new("SPIM3", 0x2F, Inert(SERIAL)),
 ];
+
+const FOUR_CC: TimerSpec = TimerSpec { cc: 4, bits: 32 };
+const SIX_CC: TimerSpec = TimerSpec { cc: 6, bits: 32 };
 
 const DISCONNECTED: u32 = u32::MAX;
 

@@ -14,9 +14,10 @@ use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, us};
 const READY: u32 = 0x400;
 const READYNEXT: u32 = 0x408;
 const CONFIG: u32 = 0x504;
-const ERASEPAGE: u32 = 0x508;
+/// ERASEPCR1 on the nRF51.
+pub const ERASEPAGE: u32 = 0x508;
 const ERASEALL: u32 = 0x50C;
-const ERASEPCR0: u32 = 0x510;
+pub const ERASEPCR0: u32 = 0x510;
 const ERASEUICR: u32 = 0x514;
 const ERASEPAGEPARTIAL: u32 = 0x518;
 const ERASEPAGEPARTIALCFG: u32 = 0x51C;
@@ -45,6 +46,9 @@ pub struct FlashSpec {
     pub t_erasepage: u64,
     /// t_ERASEALL: everything, in core cycles.
     pub t_eraseall: u64,
+    /// The core is halted as long as the controller is busy, even if it runs from RAM, and there is no buffer for a
+    /// second word, no partial erase and no cache.
+    pub halts_core: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,14 +111,17 @@ impl Nvmc {
     pub fn ready_next(&self) -> bool {
         match self.running {
             None => true,
+            Some(_) if self.spec.halts_core => false,
             Some((operation, _)) => matches!(operation, Operation::Write { .. }) && self.queue.is_empty(),
         }
     }
 
-    /// The cycle at which the last word that was stored has left the bus for the one-deep buffer.
+    /// The cycle at which the bus is free again for the core: when the last word that was stored has left it for the
+    /// one-deep buffer, or at the end of everything.
     #[must_use]
     pub fn accepted_at(&self) -> u64 {
         match (self.running, self.queue.len()) {
+            _ if self.spec.halts_core => self.busy_until(),
             (Some((_, end)), n @ 2..) => end + (n as u64 - 2) * self.spec.t_write,
             _ => 0,
         }
@@ -213,27 +220,31 @@ impl Peripheral for Nvmc {
     fn read(&mut self, _: &mut Cx<'_>, offset: u32) -> Option<u32> {
         Some(match offset {
             READY => self.running.is_none().into(),
-            READYNEXT => self.ready_next().into(),
             CONFIG => self.config,
+            ERASEPAGE | ERASEALL | ERASEPCR0 | ERASEUICR => 0,
+            _ if self.spec.halts_core => return None,
+            READYNEXT => self.ready_next().into(),
             ERASEPAGEPARTIALCFG => self.partial_cfg,
             ICACHECNF => self.icachecnf,
-            ERASEPAGE | ERASEALL | ERASEPCR0 | ERASEUICR | ERASEPAGEPARTIAL | IHIT | IMISS => 0,
+            ERASEPAGEPARTIAL | IHIT | IMISS => 0,
             _ => return self.acl.read(offset),
         })
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
         match offset {
-            CONFIG => self.config = value & 7,
+            CONFIG => self.config = value & if self.spec.halts_core { 3 } else { 7 },
             ERASEPAGE | ERASEPCR0 => self.erase(cx.now, value),
             ERASEALL if value & 1 == 1 && self.config & 7 == EEN => {
                 self.start(cx.now, Operation::EraseAll, self.spec.t_eraseall);
             }
             ERASEUICR if value & 1 == 1 => self.erase(cx.now, self.spec.uicr),
+            READY | ERASEALL | ERASEUICR => {}
+            _ if self.spec.halts_core => return None,
             ERASEPAGEPARTIAL => self.erase_slice(cx.now, value),
             ERASEPAGEPARTIALCFG => self.partial_cfg = value & 0x7F,
             ICACHECNF => self.icachecnf = value & 0x101,
-            READY | READYNEXT | ERASEALL | ERASEUICR | IHIT | IMISS => {}
+            READYNEXT | IHIT | IMISS => {}
             _ => return self.acl.write(offset, value),
         }
         Some(())
@@ -276,6 +287,7 @@ mod tests {
         t_write: 2_720,
         t_erasepage: us(87_500),
         t_eraseall: us(173_000),
+        halts_core: false,
     };
 
     fn ready(bench: &mut Bench, nvmc: &mut Nvmc) -> u32 {

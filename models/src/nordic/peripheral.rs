@@ -23,14 +23,14 @@ use super::clock::LfClk;
 use super::pins::Pins;
 use crate::parts::i2c::I2cBus;
 
-/// Cycles of the 64 MHz core clock in one cycle of PCLK16M, the clock that tasks, events and the PPI work with.
+/// Cycles (of 1/64 MHz, the family's unit of time) in one cycle of PCLK16M, the clock that tasks, events and the PPI work with.
 pub const PCLK16M: u64 = 4;
-/// Length of a core cycle in picoseconds (64 MHz).
+/// Length of a cycle in picoseconds (64 MHz).
 pub const CYCLE_PS: u64 = 15_625;
 /// "Nothing is scheduled", as a cycle.
 pub const NEVER: u64 = u64::MAX;
 
-/// Core cycles in `us` microseconds.
+/// Cycles in `us` microseconds.
 #[must_use]
 pub const fn us(us: u64) -> u64 {
     us * 64
@@ -67,12 +67,6 @@ impl Reset {
     pub fn stops_watchdog(self) -> bool {
         !matches!(self, Reset::Soft | Reset::Lockup)
     }
-
-    /// Whether GPREGRET and GPREGRET2 are lost.
-    #[must_use]
-    pub fn clears_retained(self) -> bool {
-        matches!(self, Reset::PowerOn | Reset::Pin | Reset::Watchdog)
-    }
 }
 
 /// What a peripheral asks of the chip.
@@ -89,7 +83,7 @@ pub enum Request {
 /// What a peripheral sees of the chip while something happens to it.
 #[derive(Debug)]
 pub struct Cx<'a> {
-    /// The time of what happens, in core cycles since power-on.
+    /// The time of what happens, in cycles since power-on.
     pub now: u64,
     /// The memories that EasyDMA reaches.
     pub memory: &'a mut Memory,

@@ -3,12 +3,19 @@
 //! The supply of a simulated board never sags, so POFWARN never comes; USB supply is not connected.
 
 use super::peripheral::{Cx, Request, Reset, index};
+use super::table::Series;
 
 const CONSTLAT: u32 = 0x078;
 const LOWPWR: u32 = 0x07C;
 
-/// All events of this block: POFWARN, SLEEPENTER, SLEEPEXIT, USBDETECTED, USBREMOVED, USBPWRRDY.
-pub const EVENT_MASK: u32 = 1 << 2 | 0x1F << 5;
+/// All events of this block: POFWARN, and on the nRF52 SLEEPENTER, SLEEPEXIT, USBDETECTED, USBREMOVED, USBPWRRDY.
+#[must_use]
+pub fn event_mask(series: Series) -> u32 {
+    match series {
+        Series::Nrf51 => 1 << 2,
+        Series::Nrf52 => 1 << 2 | 0x1F << 5,
+    }
+}
 
 const RESETREAS: u32 = 0x400;
 const RAMSTATUS: u32 = 0x428;
@@ -24,29 +31,71 @@ const RAM_POWERSET: u32 = 0x904;
 const RAM_POWERCLR: u32 = 0x908;
 const RAM_STRIDE: u32 = 0x10;
 const RAM_BLOCKS: u32 = 9;
+// nRF51 only.
+const RAMON: u32 = 0x524;
+const RESET: u32 = 0x544;
+const RAMONB: u32 = 0x554;
+const DCDCFORCE: u32 = 0xA08;
 
 /// The register machine.
 #[derive(Debug)]
 pub struct Power {
+    series: Series,
     resetreas: u32,
     gpregret: [u32; 2],
     pofcon: u32,
     dcdcen: u32,
     ram: [u32; RAM_BLOCKS as usize],
-}
-
-impl Default for Power {
-    fn default() -> Power {
-        Power { resetreas: 0, gpregret: [0; 2], pofcon: 0, dcdcen: 0, ram: [0xFFFF; RAM_BLOCKS as usize] }
-    }
+    /// nRF51: RAMON and RAMONB, RESET, DCDCFORCE.
+    ramon: [u32; 2],
+    reset: u32,
+    dcdcforce: u32,
 }
 
 impl Power {
+    /// The power control of a chip of `series` at power-on.
+    #[must_use]
+    pub fn new(series: Series) -> Power {
+        Power {
+            series,
+            resetreas: 0,
+            gpregret: [0; 2],
+            pofcon: 0,
+            dcdcen: 0,
+            ram: [0xFFFF; RAM_BLOCKS as usize],
+            ramon: [3; 2],
+            reset: 0,
+            dcdcforce: 0,
+        }
+    }
+
+    /// RESET: a pin resets the chip also while a probe is connected (nRF51).
+    #[must_use]
+    pub fn pin_resets_in_debug(&self) -> bool {
+        self.reset == 1
+    }
+
+    /// Whether this chip has what others have at `offset`.
+    fn exists(&self, offset: u32) -> bool {
+        match offset {
+            RAMON | RESET | RAMONB | DCDCFORCE => self.series == Series::Nrf51,
+            USBREGSTATUS | MAINREGSTATUS | GPREGRET2 => self.series == Series::Nrf52,
+            _ => self.series == Series::Nrf52 || ram_block(offset).is_none(),
+        }
+    }
+
     /// Reads a register of POWER.
     #[must_use]
     pub fn read(&self, offset: u32) -> Option<u32> {
         Some(match offset {
+            _ if !self.exists(offset) => return None,
+            RAMON => self.ramon[0],
+            RAMONB => self.ramon[1],
+            RESET => self.reset,
+            DCDCFORCE => self.dcdcforce,
             RESETREAS => self.resetreas,
+            // Two blocks on the nRF51822, four bits that are always 1 on the nRF52.
+            RAMSTATUS if self.series == Series::Nrf51 => self.ramon[0] & 3,
             RAMSTATUS => 0xF,
             USBREGSTATUS | MAINREGSTATUS | SYSTEMOFF => 0,
             POFCON => self.pofcon,
@@ -60,6 +109,11 @@ impl Power {
     /// Writes a register of POWER.
     pub fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
         match offset {
+            _ if !self.exists(offset) => return None,
+            RAMON => self.ramon[0] = value & 0x3_0003,
+            RAMONB => self.ramon[1] = value & 0x3_0003,
+            RESET => self.reset = value & 1,
+            DCDCFORCE => self.dcdcforce = value & 3,
             RESETREAS => self.resetreas &= !value,
             SYSTEMOFF if value & 1 == 1 => cx.ask(Request::SystemOff),
             POFCON => self.pofcon = value & 0xF1F,
@@ -87,8 +141,8 @@ impl Power {
     /// Notes the reason of a reset and forgets what does not outlive it.
     pub fn reset(&mut self, reset: Reset) {
         let (resetreas, gpregret) = (self.resetreas, self.gpregret);
-        *self = Power::default();
-        if !reset.clears_retained() {
+        *self = Power::new(self.series);
+        if !self.series.clears_retained(reset) {
             self.gpregret = gpregret;
         }
         self.resetreas = match reset {
@@ -113,7 +167,7 @@ mod tests {
 
     #[test]
     fn reset_reasons_add_up_until_they_are_cleared_by_writing_1() {
-        let (mut bench, mut power) = (Bench::default(), Power::default());
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf52));
         power.reset(Reset::Pin);
         power.reset(Reset::Soft);
         assert_eq!(power.read(RESETREAS), Some(0b101));
@@ -125,7 +179,7 @@ mod tests {
 
     #[test]
     fn gpregret_outlives_a_soft_reset_and_not_a_pin_reset() {
-        let (mut bench, mut power) = (Bench::default(), Power::default());
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf52));
         power.write(&mut bench.cx(), GPREGRET, 0x1B1);
         power.reset(Reset::Soft);
         assert_eq!(power.read(GPREGRET), Some(0xB1));
@@ -135,7 +189,7 @@ mod tests {
 
     #[test]
     fn ram_sections_are_switched_by_set_and_clear_registers() {
-        let (mut bench, mut power) = (Bench::default(), Power::default());
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf52));
         power.write(&mut bench.cx(), 0x918, 0x3);
         assert_eq!(power.read(0x910), Some(0xFFFC));
         power.write(&mut bench.cx(), 0x914, 0x1);
@@ -144,8 +198,33 @@ mod tests {
     }
 
     #[test]
+    fn ramon_of_the_nrf51_is_on_at_reset_and_there_is_no_second_retained_register() {
+        // Appendix A, POWER: RAMON and RAMONB reset to 3.
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf51));
+        assert_eq!([RAMON, RAMONB, RESET].map(|offset| power.read(offset)), [Some(3), Some(3), Some(0)]);
+        power.write(&mut bench.cx(), RAMON, 0x3_0003);
+        assert_eq!(power.read(RAMON), Some(0x3_0003));
+        assert_eq!([GPREGRET2, RAM_POWER, MAINREGSTATUS].map(|offset| power.read(offset)), [None; 3]);
+        assert_eq!(Power::new(Series::Nrf52).read(RAMON), None);
+    }
+
+    #[test]
+    fn gpregret_of_the_nrf51_outlives_all_but_power_on() {
+        // Reset table: SYSRESETREQ keeps it; pin and watchdog reset CPU, peripherals, GPIO and debug.
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf51));
+        power.write(&mut bench.cx(), GPREGRET, 0xB1);
+        for reset in [Reset::Soft, Reset::Lockup, Reset::Watchdog, Reset::Pin] {
+            power.reset(reset);
+            assert_eq!(power.read(GPREGRET), Some(0xB1), "{reset:?}");
+        }
+        assert_eq!(power.read(RESETREAS), Some(0b1111));
+        power.reset(Reset::PowerOn);
+        assert_eq!((power.read(GPREGRET), power.read(RESETREAS)), (Some(0), Some(0)));
+    }
+
+    #[test]
     fn systemoff_asks_the_chip() {
-        let (mut bench, mut power) = (Bench::default(), Power::default());
+        let (mut bench, mut power) = (Bench::default(), Power::new(Series::Nrf52));
         power.write(&mut bench.cx(), SYSTEMOFF, 1);
         assert_eq!(bench.request, Some(Request::SystemOff));
     }

@@ -4,6 +4,7 @@
 //! FORK. The upper twelve channels are fixed. Groups switch several channels at once, also by tasks.
 
 use super::peripheral::{Cx, Events, Peripheral, Reset, index};
+use super::table::{Channels, Series};
 
 const CHEN: u32 = 0x500;
 const CHENSET: u32 = 0x504;
@@ -12,9 +13,10 @@ const CH: u32 = 0x510;
 const CHG: u32 = 0x800;
 const FORK: u32 = 0x910;
 
-/// Channels whose ends can be chosen.
-const PROGRAMMABLE: u32 = 20;
+/// The first channel whose ends are fixed.
+const FIRST_FIXED: u32 = 20;
 const CHANNELS: u32 = 32;
+/// The most groups that there are.
 const GROUPS: u32 = 6;
 
 const RADIO: u32 = 0x4000_1000;
@@ -42,6 +44,9 @@ const FIXED: [(u32, u32); 12] = [
 #[derive(Debug)]
 pub struct Ppi {
     events: Events,
+    has: Channels,
+    /// FORK is there.
+    forks: bool,
     chen: u32,
     eep: [u32; CHANNELS as usize],
     tep: [u32; CHANNELS as usize],
@@ -50,10 +55,14 @@ pub struct Ppi {
     rewired: bool,
 }
 
-impl Default for Ppi {
-    fn default() -> Ppi {
+impl Ppi {
+    /// The PPI of a chip of `series` that has so many channels.
+    #[must_use]
+    pub fn new(series: Series, has: Channels) -> Ppi {
         let mut ppi = Ppi {
             events: Events::default(),
+            has,
+            forks: series == Series::Nrf52,
             chen: 0,
             eep: [0; CHANNELS as usize],
             tep: [0; CHANNELS as usize],
@@ -61,14 +70,22 @@ impl Default for Ppi {
             chg: [0; GROUPS as usize],
             rewired: false,
         };
-        for (n, (eep, tep)) in (PROGRAMMABLE as usize..).zip(FIXED) {
+        for (n, (eep, tep)) in (FIRST_FIXED as usize..).zip(FIXED) {
             (ppi.eep[n], ppi.tep[n]) = (eep, tep);
         }
         ppi
     }
-}
 
-impl Ppi {
+    /// The channels that there are, as a mask.
+    fn present(&self) -> u32 {
+        u32::MAX << FIRST_FIXED | (1 << self.has.ppi) - 1
+    }
+
+    fn fork(&mut self, offset: u32) -> Option<&mut u32> {
+        let n = index(offset, FORK, 4, CHANNELS).filter(|_| self.forks)?;
+        Some(&mut self.fork[n])
+    }
+
     /// The enabled channels that the event at `address` drives, as a mask.
     #[must_use]
     pub fn channels(&self, address: u32) -> u32 {
@@ -106,27 +123,27 @@ impl Peripheral for Ppi {
         if let CHEN | CHENSET | CHENCLR = offset {
             return Some(self.chen);
         }
-        if let Some(n) = index(offset, CH, 4, 2 * PROGRAMMABLE) {
+        if let Some(n) = index(offset, CH, 4, 2 * self.has.ppi) {
             return Some(if n % 2 == 0 { self.eep[n / 2] } else { self.tep[n / 2] });
         }
-        if let Some(n) = index(offset, CHG, 4, GROUPS) {
+        if let Some(n) = index(offset, CHG, 4, self.has.groups) {
             return Some(self.chg[n]);
         }
-        Some(self.fork[index(offset, FORK, 4, CHANNELS)?])
+        self.fork(offset).map(|fork| *fork)
     }
 
     fn write(&mut self, _: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
         match offset {
-            CHEN => self.chen = value,
-            CHENSET => self.chen |= value,
+            CHEN => self.chen = value & self.present(),
+            CHENSET => self.chen |= value & self.present(),
             CHENCLR => self.chen &= !value,
             _ => {
-                if let Some(n) = index(offset, CH, 4, 2 * PROGRAMMABLE) {
+                if let Some(n) = index(offset, CH, 4, 2 * self.has.ppi) {
                     *(if n % 2 == 0 { &mut self.eep[n / 2] } else { &mut self.tep[n / 2] }) = value;
-                } else if let Some(n) = index(offset, CHG, 4, GROUPS) {
+                } else if let Some(n) = index(offset, CHG, 4, self.has.groups) {
                     self.chg[n] = value;
                 } else {
-                    self.fork[index(offset, FORK, 4, CHANNELS)?] = value;
+                    *self.fork(offset)? = value;
                 }
             }
         }
@@ -135,10 +152,10 @@ impl Peripheral for Ppi {
     }
 
     fn task(&mut self, _: &mut Cx<'_>, offset: u32) -> Option<()> {
-        let n = index(offset, 0, 4, 2 * GROUPS)?;
+        let n = index(offset, 0, 4, 2 * self.has.groups)?;
         let group = self.chg[n / 2];
         if n % 2 == 0 {
-            self.chen |= group
+            self.chen |= group & self.present()
         } else {
             self.chen &= !group
         }
@@ -151,7 +168,8 @@ impl Peripheral for Ppi {
     }
 
     fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
-        *self = Ppi { rewired: true, ..Ppi::default() };
+        let series = if self.forks { Series::Nrf52 } else { Series::Nrf51 };
+        *self = Ppi { rewired: true, ..Ppi::new(series, self.has) };
     }
 }
 
@@ -162,7 +180,8 @@ mod tests {
 
     #[test]
     fn an_event_drives_every_enabled_channel_that_names_it() {
-        let (mut bench, mut ppi) = (Bench::default(), Ppi::default());
+        let (mut bench, mut ppi) =
+            (Bench::default(), Ppi::new(Series::Nrf52, Channels { gpiote: 8, ppi: 20, groups: 6 }));
         for n in [0, 3] {
             ppi.write(&mut bench.cx(), CH + 8 * n, TIMER0 + 0x140);
             ppi.write(&mut bench.cx(), CH + 8 * n + 4, 0x4000_6000 + 4 * n);
@@ -175,7 +194,8 @@ mod tests {
 
     #[test]
     fn group_tasks_switch_their_channels() {
-        let (mut bench, mut ppi) = (Bench::default(), Ppi::default());
+        let (mut bench, mut ppi) =
+            (Bench::default(), Ppi::new(Series::Nrf52, Channels { gpiote: 8, ppi: 20, groups: 6 }));
         ppi.write(&mut bench.cx(), CHG + 4, 0b110);
         ppi.task(&mut bench.cx(), 0x008); // CHG[1].EN
         assert_eq!(ppi.read(&mut bench.cx(), CHEN), Some(0b110));
@@ -185,7 +205,8 @@ mod tests {
 
     #[test]
     fn the_ends_of_fixed_channels_are_not_registers_but_their_forks_are() {
-        let (mut bench, mut ppi) = (Bench::default(), Ppi::default());
+        let (mut bench, mut ppi) =
+            (Bench::default(), Ppi::new(Series::Nrf52, Channels { gpiote: 8, ppi: 20, groups: 6 }));
         assert_eq!(ppi.write(&mut bench.cx(), CH + 8 * 20, 1), None);
         assert_eq!(ppi.write(&mut bench.cx(), FORK + 4 * 31, 7), Some(()));
     }

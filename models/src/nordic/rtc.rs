@@ -175,11 +175,12 @@ mod tests {
     use super::super::clock::{Clock, Crystals, LFCLKSTART};
     use super::super::peripheral::testing::Bench;
     use super::super::peripheral::us;
+    use super::super::table::Series;
     use super::*;
 
     /// A bench whose low frequency clock has just started.
     fn bench() -> Bench {
-        let (mut bench, mut clock) = (Bench::default(), Clock::new(Crystals { lfxo: false }));
+        let (mut bench, mut clock) = (Bench::default(), Clock::new(Series::Nrf52, Crystals { lfxo: false }));
         clock.task(&mut bench.cx(), LFCLKSTART);
         bench.now = clock.next();
         clock.run(&mut bench.cx());

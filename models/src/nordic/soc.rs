@@ -21,7 +21,8 @@ use super::peripheral::{CYCLE_PS, Cx, EVENTS, NEVER, PCLK16M, Peripheral, Reques
 use super::pins::Pins;
 use super::power_clock::PowerClock;
 use super::ppi::{Ppi, bits};
-use super::table::{ChipTable, Options};
+use super::rbpconf::{Rbpconf, UICR_RBPCONF};
+use super::table::{ChipTable, Options, PeripheralEntry, Protection, ResetPin, Series};
 use crate::parts::i2c::I2cBus;
 
 /// First address of the peripheral bus, where the page with id 0 is.
@@ -38,20 +39,50 @@ const PPI: usize = 2;
 const GPIOTE: usize = 3;
 const OTHERS: usize = 4;
 
+/// POWER, which nRF51 peripherals have: 0 takes the power away, and with it what the registers hold.
+pub(super) const POWER: u32 = 0xFFC;
+
 const UICR_PSELRESET: [u32; 2] = [0x200, 0x204];
 const UICR_APPROTECT: u32 = 0x208;
 
 const ABSENT: u8 = u8::MAX;
 
-struct Place {
+pub(super) struct Place {
     name: &'static str,
     id: u8,
+    /// The register POWER, if there is one.
+    pub(super) power: Option<bool>,
+}
+
+/// The clock of the core, which is the family's divided by a power of 2.
+#[derive(Clone, Copy, Debug)]
+pub struct CoreClock(u32);
+
+impl CoreClock {
+    /// The core clock of a chip.
+    #[must_use]
+    pub fn of(table: &ChipTable) -> CoreClock {
+        CoreClock(table.core_divider)
+    }
+
+    /// The cycle at which cycle `core` of the core's begins.
+    #[must_use]
+    pub fn cycles(self, core: u64) -> u64 {
+        core.saturating_mul(1 << self.0)
+    }
+
+    /// The first cycle of the core's that begins at `cycle` or later.
+    #[must_use]
+    pub fn core_cycles(self, cycle: u64) -> u64 {
+        (cycle >> self.0) + u64::from(cycle & ((1 << self.0) - 1) != 0)
+    }
 }
 
 /// All that is on the core's bus besides memory.
 pub struct Soc {
     pub(super) table: &'static ChipTable,
-    /// CLOCK, POWER and APPROTECT.
+    pub(super) clock: CoreClock,
+    /// CLOCK, POWER and APPROTECT or MPU.
     pub power_clock: PowerClock,
     /// The flash controller.
     pub nvmc: Nvmc,
@@ -59,11 +90,15 @@ pub struct Soc {
     pub pins: Pins,
     /// What a peripheral asks of the chip.
     pub request: Option<Request>,
+    /// A probe has powered the debug side up ("debug interface mode"); on the nRF51 that lasts until power-off.
+    pub debug_interface: bool,
+    /// What a debugger may see.
+    pub rbpconf: Rbpconf,
     pub(super) gpio: Gpio,
     gpiote: Gpiote,
     ppi: Ppi,
     others: Vec<Box<dyn Peripheral>>,
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
     /// Slot by page id.
     pages: [u8; PAGES],
     /// Slots that look at pins.
@@ -91,13 +126,15 @@ impl Soc {
     /// The peripherals of a chip.
     #[must_use]
     pub fn new(table: &'static ChipTable, options: &Options) -> Soc {
+        let gpiote_power = (table.series == Series::Nrf51).then_some(true);
         let mut places = vec![
-            Place { name: "CLOCK/POWER", id: 0x00 },
-            Place { name: "NVMC", id: 0x1E },
-            Place { name: "PPI", id: 0x1F },
-            Place { name: "GPIOTE", id: 0x06 },
+            Place { name: "CLOCK/POWER", id: 0x00, power: None },
+            Place { name: "NVMC", id: 0x1E, power: None },
+            Place { name: "PPI", id: 0x1F, power: None },
+            Place { name: "GPIOTE", id: 0x06, power: gpiote_power },
         ];
-        places.extend(table.peripherals.iter().map(|p| Place { name: p.name, id: p.id }));
+        let power = |p: &PeripheralEntry| p.has_power.then_some(true);
+        places.extend(table.peripherals.iter().map(|p| Place { name: p.name, id: p.id, power: power(p) }));
         let mut pages = [ABSENT; PAGES];
         for (slot, place) in places.iter().enumerate() {
             pages[usize::from(place.id)] = slot as u8;
@@ -106,13 +143,16 @@ impl Soc {
         Soc {
             table,
             watchers: std::iter::once(GPIOTE).chain(watching).collect(),
-            power_clock: PowerClock::new(options.crystals, options.build.hardened()),
+            clock: CoreClock::of(table),
+            power_clock: PowerClock::new(table.series, options.crystals, options.build.hardened()),
             nvmc: Nvmc::new(table.flash),
             pins: Pins::new(table.pins()),
             request: None,
-            gpio: Gpio::new(table.ports),
-            gpiote: Gpiote::default(),
-            ppi: Ppi::default(),
+            debug_interface: false,
+            rbpconf: Rbpconf::default(),
+            gpio: Gpio::new(table.ports, table.series == Series::Nrf52),
+            gpiote: Gpiote::new(table.channels.gpiote),
+            ppi: Ppi::new(table.series, table.channels),
             others: table.peripherals.iter().map(|p| p.kind.build(options)).collect(),
             due: vec![NEVER; places.len()],
             earliest: NEVER,
@@ -195,10 +235,13 @@ impl Soc {
         self.incoming.front().map_or(NEVER, |i| i.0)
     }
 
-    /// Whether UICR made the chip's reset pin one, at the last reset.
+    /// Whether the reset pin is one now: UICR made it one at the last reset, or no probe uses it.
     #[must_use]
     pub fn reset_pin_enabled(&self) -> bool {
-        self.reset_pin_enabled
+        match self.table.reset_pin {
+            ResetPin::Selected(_) => self.reset_pin_enabled,
+            ResetPin::Swdio => !self.debug_interface || self.power_clock.power.pin_resets_in_debug(),
+        }
     }
 
     pub(super) fn reset_peripherals(&mut self, now: u64, memory: &mut Memory, reset: Reset) {
@@ -214,8 +257,16 @@ impl Soc {
             word.1 = 0;
         }
         let uicr = |offset| memory.read(self.table.flash.uicr + offset, Size::Word).unwrap_or(u32::MAX);
-        self.power_clock.approtect.reset(reset, uicr(UICR_APPROTECT));
-        self.reset_pin_enabled = UICR_PSELRESET.map(uicr) == [self.table.reset_pin; 2];
+        match self.table.protection {
+            Protection::ApProtect => self.power_clock.sample_approtect(reset, uicr(UICR_APPROTECT)),
+            Protection::Rbpconf => self.rbpconf = Rbpconf::sample(uicr(UICR_RBPCONF)),
+        }
+        if let ResetPin::Selected(pin) = self.table.reset_pin {
+            self.reset_pin_enabled = UICR_PSELRESET.map(uicr) == [u32::from(pin); 2];
+        }
+        for place in &mut self.places {
+            place.power = place.power.map(|_| true);
+        }
         self.pins.take_changed();
         self.rewire(now, memory);
     }
@@ -369,7 +420,7 @@ impl Soc {
         match edge.signal {
             Signal::Drive(drive) => {
                 self.pins.outside(pin, drive);
-                if self.reset_pin_enabled && u32::from(pin) == self.table.reset_pin {
+                if self.reset_pin_enabled && self.table.reset_pin == ResetPin::Selected(pin) {
                     let low = !self.pins.level(now, pin);
                     self.request.get_or_insert(Request::ResetPin(low));
                 }

@@ -153,12 +153,6 @@ fn undocumented_registers_that_official_code_uses_keep_what_is_written() {
 }
 
 #[test]
-fn the_part_number_is_readable_where_start_up_code_and_flash_algorithms_look() {
-    let mut master = Master::new();
-    assert_eq!([master.read(0xF000_0FE0), master.read(0xF000_0FE4) & 0xF], [0x0D, 0]);
-}
-
-#[test]
 fn a_store_to_flash_makes_the_flash_busy_and_the_word_appears_when_it_is_done() {
     let mut master = Master::new();
     master.write(NVMC_PAGE + 0x504, 1);

@@ -6,25 +6,88 @@ use super::clock::Crystals;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
 use super::nvmc::FlashSpec;
-use super::peripheral::Peripheral;
+use super::peripheral::{Peripheral, Reset};
 use super::rng::Rng;
 use super::rtc::Rtc;
 use super::saadc::Saadc;
 use super::temp::Temp;
-use super::timer::Timer;
+use super::timer::{Timer, TimerSpec};
 use super::twim::Twim;
 use super::uarte::Uarte;
 use super::wdt::Wdt;
 use crate::debug::table::DapTable;
 use crate::parts::world::SharedWorld;
 
+/// A generation of the family: the registers of the blocks that all its chips share (CLOCK, POWER, NVMC, GPIO, GPIOTE,
+/// PPI) and the reach of its resets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Series {
+    /// Cortex-M0, 16 MHz.
+    Nrf51,
+    /// Cortex-M4, 64 MHz.
+    Nrf52,
+}
+
+impl Series {
+    /// Whether `reset` reaches the core's debug components.
+    #[must_use]
+    pub fn resets_debug(self, reset: Reset) -> bool {
+        match self {
+            Series::Nrf51 => matches!(reset, Reset::PowerOn | Reset::Pin),
+            Series::Nrf52 => matches!(reset, Reset::PowerOn | Reset::Pin | Reset::Watchdog),
+        }
+    }
+
+    /// Whether `reset` clears GPREGRET.
+    #[must_use]
+    pub fn clears_retained(self, reset: Reset) -> bool {
+        match self {
+            Series::Nrf51 => reset == Reset::PowerOn,
+            Series::Nrf52 => matches!(reset, Reset::PowerOn | Reset::Pin | Reset::Watchdog),
+        }
+    }
+}
+
+/// How a chip is reset by a pin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResetPin {
+    /// A pin of P0 or P1 that UICR.PSELRESET can make nRESET.
+    Selected(u8),
+    /// SWDIO is nRESET too, until a probe talks on it; then only while POWER.RESET says so.
+    Swdio,
+}
+
+/// How a chip is closed to debuggers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protection {
+    /// UICR.APPROTECT closes the memory access port; CTRL-AP opens it again.
+    ApProtect,
+    /// UICR.RBPCONF closes everything behind the access port besides NVMC, POWER.RESET and the core's own registers.
+    Rbpconf,
+}
+
+/// Channels of the GPIOTE and the PPI.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Channels {
+    /// Channels of the GPIOTE, at most 8.
+    pub gpiote: u32,
+    /// PPI channels whose ends can be chosen, at most 20. Channels 20 to 31 are fixed.
+    pub ppi: u32,
+    /// PPI channel groups, at most 6.
+    pub groups: u32,
+}
+
 /// A chip of the family.
 #[derive(Debug)]
 pub struct ChipTable {
     /// Its name in reports.
     pub name: &'static str,
+    /// Its generation.
+    pub series: Series,
     /// Its core.
     pub core: fn() -> CoreConfig,
+    /// The core's clock is 64 MHz divided by 2 to this power.
+    pub core_divider: u32,
     /// Its debug port.
     pub dap: &'static DapTable,
     /// Bytes of RAM at 0x2000_0000.
@@ -35,12 +98,14 @@ pub struct ChipTable {
     pub flash: FlashSpec,
     /// Pins of P0 and P1.
     pub ports: [u8; 2],
-    /// UICR.PSELRESET for the pin that can be nRESET.
-    pub reset_pin: u32,
+    /// How a pin resets it.
+    pub reset_pin: ResetPin,
+    /// How it is closed to debuggers.
+    pub protection: Protection,
+    /// Channels of the GPIOTE and the PPI.
+    pub channels: Channels,
     /// FICR words that all specimens share: offset, value.
     pub ficr: &'static [(u32, u32)],
-    /// JEP106 and part bytes at 0xF0000FD0–0xF0000FFC: offset, value.
-    pub rom_id: &'static [(u32, u32)],
     /// All peripherals besides CLOCK, POWER, NVMC, PPI, GPIO and GPIOTE.
     pub peripherals: &'static [PeripheralEntry],
     /// Addresses without a documented meaning that official code uses; they keep what is written.
@@ -66,13 +131,21 @@ pub struct PeripheralEntry {
     pub kind: PeripheralKind,
     /// It looks at pins.
     pub watches_pins: bool,
+    /// It has the register POWER at 0xFFC (nRF51).
+    pub has_power: bool,
 }
 
 impl PeripheralEntry {
     /// A peripheral that looks at no pins.
     #[must_use]
     pub const fn new(name: &'static str, id: u8, kind: PeripheralKind) -> PeripheralEntry {
-        PeripheralEntry { name, id, kind, watches_pins: matches!(kind, PeripheralKind::Uarte) }
+        PeripheralEntry { name, id, kind, watches_pins: matches!(kind, PeripheralKind::Uarte), has_power: false }
+    }
+
+    /// The same with the register POWER.
+    #[must_use]
+    pub const fn with_power(self) -> PeripheralEntry {
+        PeripheralEntry { has_power: true, ..self }
     }
 
     /// Whether it talks to the devices on the I2C bus.
@@ -85,8 +158,8 @@ impl PeripheralEntry {
 /// The register machine behind a page.
 #[derive(Clone, Copy, Debug)]
 pub enum PeripheralKind {
-    /// TIMER with this many CC registers.
-    Timer(u32),
+    /// TIMER.
+    Timer(TimerSpec),
     /// RTC with this many CC registers.
     Rtc(u32),
     /// RNG.
@@ -112,7 +185,7 @@ impl PeripheralKind {
     #[must_use]
     pub fn build(self, options: &Options) -> Box<dyn Peripheral> {
         match self {
-            PeripheralKind::Timer(channels) => Box::new(Timer::new(channels)),
+            PeripheralKind::Timer(spec) => Box::new(Timer::new(spec)),
             PeripheralKind::Rtc(channels) => Box::new(Rtc::new(channels)),
             PeripheralKind::Rng => Box::new(Rng::new(options.seed)),
             PeripheralKind::Temp => Box::new(Temp::new(options.world.clone())),

@@ -22,9 +22,19 @@ const CC: u32 = 0x540;
 const COMPARE0: u32 = 16;
 const MAX_CC: usize = 6;
 
+/// What distinguishes one timer from another.
+#[derive(Clone, Copy, Debug)]
+pub struct TimerSpec {
+    /// How many CC registers there are, at most 6.
+    pub cc: u32,
+    /// Bits of the counter, 16 or 32: a wider BITMODE counts in as many as there are.
+    pub bits: u32,
+}
+
 /// The register machine.
 #[derive(Debug)]
 pub struct Timer {
+    spec: TimerSpec,
     events: Events,
     /// How many CC registers there are: 4 or 6.
     channels: u32,
@@ -45,10 +55,12 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer with `channels` CC registers (at most 6).
+    /// A timer of this kind.
     #[must_use]
-    pub fn new(channels: u32) -> Timer {
+    pub fn new(spec: TimerSpec) -> Timer {
+        let channels = spec.cc;
         Timer {
+            spec,
             events: Events::new(((1 << channels) - 1) << COMPARE0),
             channels,
             shorts: 0,
@@ -72,7 +84,7 @@ impl Timer {
 
     /// BITMODE: 0 = 16, 1 = 8, 2 = 24, 3 = 32 bits.
     fn mask(&self) -> u32 {
-        [0xFFFF, 0xFF, 0xFF_FFFF, u32::MAX][self.bitmode as usize & 3]
+        [0xFFFF, 0xFF, 0xFF_FFFF, u32::MAX][self.bitmode as usize & 3] & (u32::MAX >> (32 - self.spec.bits))
     }
 
     /// Ticks until the counter *becomes* equal to CC\[n\]: a whole turn if it already is.
@@ -190,7 +202,7 @@ impl Peripheral for Timer {
     fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
         let mut events = std::mem::take(&mut self.events);
         events.reset();
-        *self = Timer { events, ..Timer::new(self.channels) };
+        *self = Timer { events, ..Timer::new(self.spec) };
     }
 
     fn next(&self, _: &LfClk) -> u64 {
@@ -231,7 +243,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn timer(bench: &mut Bench, registers: &[(u32, u32)]) -> Timer {
-        let mut timer = Timer::new(6);
+        let mut timer = Timer::new(TimerSpec { cc: 6, bits: 32 });
         for &(offset, value) in registers {
             timer.write(&mut bench.cx(), offset, value).expect("a register");
         }

@@ -1,6 +1,7 @@
-//! The 5×5 LED matrix of the micro:bit V2, as the eye sees it.
+//! The 5×5 LED picture of the micro:bit, as the eye sees it.
 //!
-//! An LED is lit while its row is driven high and its column is driven low. The program lights one row after the other,
+//! The LEDs sit in a matrix, which on V2 is the picture and on V1 has three rows and nine columns. An LED is lit while
+//! its row is driven high and its column is driven low. The program lights one row after the other,
 //! each for a few milliseconds, and sets the brightness of an LED by how long its column is low in that time. The eye
 //! sees the average. So does this part: it adds up for each LED how long it was lit in the last 50 ms, which are three
 //! whole turns of the usual 60 Hz.
@@ -13,8 +14,25 @@ use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
 
 use super::PinObserver;
 
-/// Rows and columns.
+/// Lines of the picture, and LEDs in each.
 pub const SIZE: usize = 5;
+/// The most rows, and columns, of a matrix.
+pub const MAX_LINES: usize = 16;
+
+/// For each LED of the picture, by line and place in it, its row and column in the matrix, from 0.
+pub type Picture = [[(u8, u8); SIZE]; SIZE];
+
+/// The picture of a matrix whose rows are the lines.
+pub const STRAIGHT: Picture = {
+    let mut picture = [[(0, 0); SIZE]; SIZE];
+    let mut n = 0;
+    while n < SIZE * SIZE {
+        picture[n / SIZE][n % SIZE] = ((n / SIZE) as u8, (n % SIZE) as u8);
+        n += 1;
+    }
+    picture
+};
+
 /// Picoseconds in a bin, over which lit time is added up.
 const BIN: u64 = 1_000_000_000;
 /// Bins in the window that the eye averages over.
@@ -22,30 +40,32 @@ const WINDOW: u64 = 50;
 /// The window, and the bin that is being filled.
 const BINS: u64 = WINDOW + 1;
 
-/// Lit time, in millionths of the most that one row of five can have, from which an LED is seen as brightness 1, 2, … 9:
+/// Lit time, in millionths of the most that one row of all can have, from which an LED is seen as brightness 1, 2, … 9:
 /// ((n − ½) / 9)^2.2, as the eye's response is about the 2.2nd root of the light.
 const THRESHOLDS: [u64; 9] = [1_733, 19_412, 59_722, 125_203, 217_638, 338_426, 488_737, 669_578, 881_836];
 
 /// The matrix, fed with what the pins do.
 #[derive(Debug)]
 pub struct LedMatrix {
-    rows: [PinId; SIZE],
-    columns: [PinId; SIZE],
-    rows_high: u8,
-    columns_low: u8,
+    rows: Vec<PinId>,
+    columns: Vec<PinId>,
+    picture: Picture,
+    rows_high: u16,
+    columns_low: u16,
     /// Lit time is added up until here, in ps.
     since: u64,
-    /// Picoseconds lit, by bin, row and column.
+    /// Picoseconds lit, by bin, line and place.
     lit: Box<[[[u32; SIZE]; SIZE]; BINS as usize]>,
 }
 
 impl LedMatrix {
-    /// A dark matrix on these pins, top row and left column first.
+    /// A dark matrix on these pins, at most [`MAX_LINES`] rows and columns.
     #[must_use]
-    pub fn new(rows: [PinId; SIZE], columns: [PinId; SIZE]) -> LedMatrix {
+    pub fn new(rows: Vec<PinId>, columns: Vec<PinId>, picture: Picture) -> LedMatrix {
         LedMatrix {
             rows,
             columns,
+            picture,
             rows_high: 0,
             columns_low: 0,
             since: 0,
@@ -56,7 +76,7 @@ impl LedMatrix {
     /// A pin did something; pins that are not the matrix's are ignored.
     pub fn edge(&mut self, edge: &Edge) {
         let Signal::Drive(drive) = edge.signal else { return };
-        let set = |mask: &mut u8, n: usize, on: bool| *mask = *mask & !(1 << n) | u8::from(on) << n;
+        let set = |mask: &mut u16, n: usize, on: bool| *mask = *mask & !(1 << n) | u16::from(on) << n;
         if let Some(row) = self.rows.iter().position(|pin| *pin == edge.pin) {
             self.pass(edge.at);
             set(&mut self.rows_high, row, drive == Drive::High);
@@ -72,11 +92,11 @@ impl LedMatrix {
         (self.rows_high, self.columns_low) = (0, 0);
     }
 
-    /// The brightness of each LED at `at`, 0 (dark) to 9, by row and column.
+    /// The brightness of each LED at `at`, 0 (dark) to 9, by line and place.
     pub fn brightness(&mut self, at: Time) -> [[u8; SIZE]; SIZE] {
         self.pass(at);
         let filling = (self.since / BIN % BINS) as usize;
-        let full = WINDOW * BIN / SIZE as u64;
+        let full = WINDOW * BIN / self.rows.len().max(1) as u64;
         std::array::from_fn(|row| {
             std::array::from_fn(|column| {
                 let bins = self.lit.iter().enumerate().filter(|(bin, _)| *bin != filling);
@@ -104,11 +124,9 @@ impl LedMatrix {
             let bin = self.since / BIN;
             let end = until.min((bin + 1) * BIN);
             let span = (end - self.since) as u32;
-            for (row, leds) in self.lit[(bin % BINS) as usize].iter_mut().enumerate() {
-                let columns = if self.rows_high >> row & 1 == 1 { self.columns_low } else { 0 };
-                for (column, led) in leds.iter_mut().enumerate() {
-                    *led += span * u32::from(columns >> column & 1);
-                }
+            let leds = self.lit[(bin % BINS) as usize].iter_mut().flatten();
+            for (led, (row, column)) in leds.zip(self.picture.iter().flatten()) {
+                *led += span * u32::from(self.rows_high >> row & self.columns_low >> column & 1);
             }
             if end == (bin + 1) * BIN {
                 self.lit[((bin + 1) % BINS) as usize] = [[0; SIZE]; SIZE];
@@ -162,7 +180,7 @@ mod tests {
     const COLUMNS: [PinId; 5] = [PinId(28), PinId(11), PinId(31), PinId(37), PinId(30)];
 
     fn matrix() -> LedMatrix {
-        LedMatrix::new(ROWS, COLUMNS)
+        LedMatrix::new(ROWS.to_vec(), COLUMNS.to_vec(), STRAIGHT)
     }
 
     fn put(matrix: &mut LedMatrix, us: u64, pin: PinId, drive: Drive) {
@@ -204,6 +222,20 @@ mod tests {
         let mut matrix = matrix();
         strobe(&mut matrix, [[27; 5]; 5], 60);
         assert_eq!(matrix.brightness(ms(199)), [[5; 5]; 5]);
+    }
+
+    #[test]
+    fn a_picture_may_be_scattered_over_the_matrix_and_a_row_of_two_may_be_lit_half_the_time() {
+        let mut picture = STRAIGHT;
+        (picture[0][0], picture[4][4]) = ((1, 8), (0, 0));
+        let columns: Vec<_> = (20..29).map(PinId).collect();
+        let mut matrix = LedMatrix::new(vec![PinId(1), PinId(2)], columns, picture);
+        put(&mut matrix, 0, PinId(28), Drive::Low);
+        for start in (0..100_000).step_by(10_000) {
+            put(&mut matrix, start, PinId(2), Drive::High);
+            put(&mut matrix, start + 5_000, PinId(2), Drive::Low);
+        }
+        assert_eq!(matrix.text(ms(100)), "90000\n00000\n00000\n00000\n00000\n");
     }
 
     #[test]

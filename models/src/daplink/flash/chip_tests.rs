@@ -14,7 +14,7 @@ use crate::daplink::testing::run;
 use crate::debug::link::SwdLink;
 use crate::image::{Image, MICROBIT_V2};
 use crate::nordic::{NRF52833, Nrf5, Options};
-use crate::parts::led_matrix::{LedMatrix, SharedLedMatrix};
+use crate::parts::led_matrix::{LedMatrix, STRAIGHT, SharedLedMatrix};
 
 const DEMO: &[u8] = include_bytes!("../../../../firmware/nrf52833/demo.hex");
 
@@ -118,7 +118,7 @@ fn a_protected_chip_ends_in_error_7() {
 fn the_number_program_scrolls_its_number_over_the_display() {
     let rows = [21, 22, 15, 24, 19].map(PinId);
     let columns = [28, 11, 31, 37, 30].map(PinId);
-    let matrix = SharedLedMatrix::new(LedMatrix::new(rows, columns));
+    let matrix = SharedLedMatrix::new(LedMatrix::new(rows.to_vec(), columns.to_vec(), STRAIGHT));
     let mut chip = blank();
     chip.observe(Box::new(matrix.clone()));
     let chip = Arc::new(Mutex::new(chip));
