@@ -22,6 +22,11 @@ static void halt(void)
 }
 
 /* A program defines those that it needs. */
+void hard_fault(void) __attribute__((weak, alias("halt")));
+void mem_manage(void) __attribute__((weak, alias("halt")));
+void bus_fault(void) __attribute__((weak, alias("halt")));
+void usage_fault(void) __attribute__((weak, alias("halt")));
+void systick(void) __attribute__((weak, alias("halt")));
 void uarte0_irq(void) __attribute__((weak, alias("halt")));
 void timer4_irq(void) __attribute__((weak, alias("halt")));
 
@@ -32,13 +37,13 @@ static const vector vectors[16 + 48] = {
     (vector)&stack_end,
     reset,
     halt,               /* NMI */
-    halt,               /* HardFault */
-    halt,               /* MemManage */
-    halt,               /* BusFault */
-    halt,               /* UsageFault */
+    hard_fault,
+    mem_manage,
+    bus_fault,
+    usage_fault,
     [11] = halt,        /* SVCall */
     [14] = halt,        /* PendSV */
-    [15] = halt,        /* SysTick */
+    [15] = systick,
     [16 + 2] = uarte0_irq,
     [16 + 27] = timer4_irq,
 };

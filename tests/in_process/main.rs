@@ -12,6 +12,7 @@ mod identity;
 mod images;
 mod interface;
 mod microbit;
+mod missions;
 mod serial;
 mod storage;
 mod target;
