@@ -19,7 +19,6 @@ use crate::debug::open::open_wire;
 use crate::image::Image;
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, Picture, SIZE, STRAIGHT, SharedLedMatrix};
-use crate::parts::lsm303agr;
 use crate::parts::world::SharedWorld;
 
 /// What is decided when a board is powered, beside its file.
@@ -42,8 +41,6 @@ struct NrfSettings {
     seed: u64,
     device_id: Option<[u32; 2]>,
     build_code: Option<String>,
-    /// The micro:bit V2's motion sensor is on its pins.
-    motion_sensor: bool,
 }
 
 impl BoardFile {
@@ -122,6 +119,7 @@ impl BoardFile {
                 chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
             }
         }
+        self.attach_buses(&chips, &world, find)?;
         let matrix = self.matrix.as_ref().map(|entry| led_matrix(entry, &chips, find)).transpose()?;
         let buttons = self
             .buttons
@@ -144,6 +142,28 @@ impl BoardFile {
             buttons,
             matrix,
         })
+    }
+
+    /// Puts the I2C buses on their masters' pins.
+    fn attach_buses(
+        &self,
+        chips: &[(String, Model)],
+        world: &SharedWorld,
+        find: impl Fn(&Spanned<String>) -> Result<Terminal, BoardError>,
+    ) -> Result<(), BoardError> {
+        let mut masters = Vec::new();
+        for entry in &self.i2c {
+            let (index, bus) = entry.build(world, &find)?;
+            let Some((name, Model::Nrf5(chip))) = chips.get(index) else {
+                return Err(BoardError::at(&entry.scl, "a bus on a chip that runs a program was expected"));
+            };
+            if masters.contains(&index) {
+                return Err(BoardError::at(&entry.scl, format!("{name} has an I2C bus already")));
+            }
+            masters.push(index);
+            chip.lock().attach_i2c(bus);
+        }
+        Ok(())
     }
 
     /// A debug wire goes from an interface chip to one chip with a debug port.
@@ -252,11 +272,7 @@ fn nrf5(
     }
     let segments = options.target.map_or(&[][..], |image| &image.segments);
     chip.image = segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect();
-    let mut chip = Nrf5::new(table, &chip);
-    if given.motion_sensor {
-        chip.attach_i2c(lsm303agr::microbit_v2_bus());
-    }
-    Ok(chip)
+    Ok(Nrf5::new(table, &chip))
 }
 
 fn daplink_pin(name: &str) -> Option<PinId> {

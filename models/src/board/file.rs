@@ -30,6 +30,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::i2c::I2cEntry;
+
 /// A board file as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,9 @@ pub struct BoardFile {
     /// The wires.
     #[serde(default, rename = "net")]
     pub nets: Vec<NetEntry>,
+    /// The I2C buses with their sensors.
+    #[serde(default)]
+    pub i2c: Vec<I2cEntry>,
     /// The buttons.
     #[serde(default, rename = "button")]
     pub buttons: Vec<ButtonEntry>,
@@ -170,6 +175,7 @@ impl BoardFile {
             return Err(BoardError::at(&chip.name, format!("{MAX_CHIPS} chips at most were expected")));
         }
         unique("chip", self.chips.iter().map(|chip| &chip.name))?;
+        unique("chip or bus", self.chips.iter().map(|chip| &chip.name).chain(self.i2c.iter().map(|bus| &bus.name)))?;
         unique("net", self.nets.iter().map(|net| &net.name))?;
         unique("button", self.buttons.iter().map(|button| &button.name))?;
         for chip in &self.chips {
@@ -197,7 +203,8 @@ impl BoardFile {
         Ok(())
     }
 
-    /// Overrides a setting: `CHIP.KEY` = a TOML value, or a string where it is not one.
+    /// Overrides a setting: `CHIP.KEY` = a TOML value, or a string where it is not one; or `BUS.fitted`, which of its sets
+    /// of sensors an I2C bus has.
     ///
     /// # Errors
     /// Where `assignment` is not of that form or there is no such chip.
@@ -206,6 +213,13 @@ impl BoardFile {
         let Some(((chip, key), value)) = parts else {
             return Err(BoardError::anywhere(format!("CHIP.KEY=VALUE was expected, not {assignment}")));
         };
+        if let Some(bus) = self.i2c.iter_mut().find(|bus| bus.name.as_ref() == chip) {
+            if key != "fitted" {
+                return Err(BoardError::anywhere(format!("{chip}.fitted was expected, {chip} has no setting {key}")));
+            }
+            bus.fitted = Some(Spanned::new(0..0, value.into()));
+            return Ok(());
+        }
         let names: Vec<_> = self.chips.iter().map(|entry| entry.name.as_ref().clone()).collect();
         let Some(entry) = self.chips.iter_mut().find(|entry| entry.name.as_ref() == chip) else {
             return Err(BoardError::anywhere(format!("there is no chip {chip}; this board has {}", names.join(", "))));

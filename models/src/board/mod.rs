@@ -2,6 +2,7 @@
 
 mod build;
 pub mod file;
+pub mod i2c;
 mod powered;
 
 pub use build::PowerOn;

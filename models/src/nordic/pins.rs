@@ -74,6 +74,8 @@ struct Pin {
     taken: Option<bool>,
     drive: Drive,
     outside: Drive,
+    /// What a part does that sits on the chip's own pin (a sensor's interrupt line).
+    part: Drive,
     /// The last character that began on the net, and when (ps).
     serial: Option<(u64, SerialFrame)>,
 }
@@ -202,6 +204,14 @@ impl Pins {
         }
     }
 
+    /// A part that sits on `pin` changes what it does there.
+    pub fn part(&mut self, pin: u8, drive: Drive) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.part = drive;
+            self.relevel(pin);
+        }
+    }
+
     /// A character begins on the net of `pin`.
     pub fn outside_serial(&mut self, pin: u8, start_ps: u64, frame: SerialFrame) {
         if let Some(p) = self.pins.get_mut(usize::from(pin)) {
@@ -280,7 +290,7 @@ impl Pins {
 
     fn relevel(&mut self, pin: u8) {
         let p = &self.pins[usize::from(pin)];
-        let (bit, level) = (1 << pin, Level::resolve([p.drive, p.outside]).bit());
+        let (bit, level) = (1 << pin, Level::resolve([p.drive, p.outside, p.part]).bit());
         if (self.levels & bit != 0) != level {
             self.levels ^= bit;
             self.changed |= bit;

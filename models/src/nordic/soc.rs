@@ -11,7 +11,7 @@ use twinboard_sim::cpu::IrqLines;
 use twinboard_sim::cpu::memory::Memory;
 use twinboard_sim::report::{Access, Report};
 use twinboard_sim::time::Time;
-use twinboard_sim::wire::{Drive, Edge, Signal};
+use twinboard_sim::wire::{Edge, Signal};
 
 use super::clock::LfClk;
 use super::gpio::Gpio;
@@ -183,9 +183,11 @@ impl Soc {
 
     /// A device on the I2C bus may have changed what it does to the interrupt line.
     fn i2c_settle(&mut self, now: u64) {
-        if let Some(pin) = self.i2c.interrupt_pin {
+        if !self.i2c.lines.is_empty() {
             let time = Time(now * CYCLE_PS);
-            self.pins.outside(pin, if self.i2c.interrupts(time) { Drive::Low } else { Drive::Released });
+            for line in &self.i2c.lines {
+                self.pins.part(line.pin, self.i2c.drive(line, time));
+            }
             let next = self.i2c.next_event(time);
             self.i2c_due = if next == Time::NEVER { NEVER } else { next.0.div_ceil(CYCLE_PS) };
             self.earliest = self.earliest.min(self.i2c_due);

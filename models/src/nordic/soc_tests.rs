@@ -8,6 +8,7 @@ use twinboard_sim::wire::PinId;
 use super::super::nrf52833::NRF52833;
 use super::super::peripheral::us;
 use super::*;
+use twinboard_sim::wire::Drive;
 
 const TIMER0: u32 = 0x4000_8000;
 const GPIOTE_PAGE: u32 = 0x4000_6000;

@@ -315,13 +315,14 @@ mod tests {
     use super::super::peripheral::testing::Bench;
     use super::super::peripheral::us;
     use super::*;
-    use crate::parts::lsm303agr::Lsm303Agr;
+    use crate::parts::lsm303agr::Accelerometer;
+    use crate::parts::world::SharedWorld;
 
     const RAM: u32 = 0x2000_0000;
 
     fn enabled(bench: &mut Bench) -> Twim {
         bench.i2c.pins = Some((8, 16));
-        bench.i2c.devices = vec![Box::new(Lsm303Agr::accelerometer())];
+        bench.i2c.devices = vec![Box::new(Accelerometer::device(SharedWorld::default()))];
         let mut twim = Twim::new(SERIAL);
         let registers = [
             (ENABLE, ENABLED_TWIM),

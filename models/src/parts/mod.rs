@@ -1,8 +1,13 @@
 //! Parts of a board that are not chips: they watch pins or push on them.
 
+pub mod fxos8700;
 pub mod i2c;
 pub mod led_matrix;
 pub mod lsm303agr;
+pub mod mag3110;
+pub mod mma8653;
+mod sampler;
+pub mod sensors;
 pub mod sound;
 pub mod world;
 
