@@ -1,6 +1,6 @@
 //! What the interface firmware does to its target, seen from the cable: serial port, breaks, debug commands, erase modes.
 
-use twinboard_models::daplink::flash::algorithm;
+use twinboard_models::daplink::flash::algorithm::NRF52;
 use twinboard_models::daplink::{DapLinkConfig, Settings};
 use twinboard_models::nordic::Options;
 use twinboard_sim::time::Span;
@@ -121,19 +121,19 @@ fn a_debuggers_flash_algorithm_runs_in_ram_and_programs_flash() {
     let mut adi = board.host.dap_v2().expect("a probe").adi();
     adi.connect().expect("connects");
     adi.reset_and_halt().expect("halts");
-    let blob: Vec<u32> = algorithm::BLOB.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
-    adi.write_words(algorithm::LOAD, &blob).expect("downloads");
+    let blob: Vec<u32> = NRF52.blob.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    adi.write_words(NRF52.load, &blob).expect("downloads");
     let call = |entry, arguments| Call {
         entry,
         arguments,
-        static_base: algorithm::FRAME.static_base,
-        stack: algorithm::FRAME.stack_pointer,
-        breakpoint: algorithm::LOAD,
+        static_base: NRF52.frame.static_base,
+        stack: NRF52.frame.stack_pointer,
+        breakpoint: NRF52.load,
     };
-    assert_eq!(adi.call(&call(algorithm::ERASE_SECTOR, [0x3000, 0, 0, 0]), Span::secs(1)), Ok(0));
+    assert_eq!(adi.call(&call(NRF52.erase_sector, [0x3000, 0, 0, 0]), Span::secs(1)), Ok(0));
     let words: Vec<u32> = (0..128).map(|i| i * 0x0101_0101).collect();
-    adi.write_words(algorithm::BUFFER, &words).expect("downloads");
-    let program = call(algorithm::PROGRAM_PAGE, [0x3000, 512, algorithm::BUFFER, 0]);
+    adi.write_words(NRF52.buffer, &words).expect("downloads");
+    let program = call(NRF52.program_page, [0x3000, 512, NRF52.buffer, 0]);
     assert_eq!(adi.call(&program, Span::secs(1)), Ok(0));
     assert_eq!(adi.read_words(0x3000, 128).expect("flash"), words);
 }

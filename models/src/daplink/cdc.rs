@@ -4,7 +4,7 @@
 //! as fast as the host fetches; a transfer that ends with a full packet is ended by an empty one. Bytes from the host
 //! go packet by packet: the next one is acknowledged when the last has gone to the UART's buffer.
 //!
-//! Any change of the control lines clears the buffers. A break resets the target: SEND_BREAK with a duration holds it
+//! With some versions of the firmware any change of the control lines clears the buffers. A break resets the target: SEND_BREAK with a duration holds it
 //! in reset, SEND_BREAK with 0 lets it run; neither while the target is being programmed.
 
 use twinboard_sim::time::{Span, Time};
@@ -32,13 +32,13 @@ pub struct LineCoding {
     pub data_bits: u8,
 }
 
-impl Default for LineCoding {
-    fn default() -> LineCoding {
-        LineCoding { baud: 115_200, stop_bits: 0, parity: 0, data_bits: 8 }
-    }
-}
-
 impl LineCoding {
+    /// `baud`, 8 data bits, no parity, one stop bit.
+    #[must_use]
+    pub fn of(baud: u32) -> LineCoding {
+        LineCoding { baud, stop_bits: 0, parity: 0, data_bits: 8 }
+    }
+
     /// Length of the payload.
     pub const LENGTH: usize = 7;
 
@@ -96,10 +96,12 @@ pub struct Cdc {
     reset_wanted: bool,
 }
 
-impl Default for Cdc {
-    fn default() -> Cdc {
+impl Cdc {
+    /// A port at `baud`.
+    #[must_use]
+    pub fn new(baud: u32) -> Cdc {
         Cdc {
-            coding: LineCoding::default(),
+            coding: LineCoding::of(baud),
             control_lines: 0,
             to_host: [0; MAX_PACKET],
             to_host_len: 0,
@@ -111,15 +113,14 @@ impl Default for Cdc {
             reset_wanted: false,
         }
     }
-}
 
-impl Cdc {
     /// A bus reset: everything is as after power-on, the line coding too.
     pub fn bus_reset(&mut self, core: &mut Core) {
         let reset_wanted = self.reset_wanted;
-        *self = Cdc { reset_wanted, ..Cdc::default() };
+        let baud = core.config.personality().serial.baud;
+        *self = Cdc { reset_wanted, ..Cdc::new(baud) };
         core.uart.clear(core.clock.now());
-        self.set_line_coding(core, LineCoding::default());
+        self.set_line_coding(core, LineCoding::of(baud));
     }
 
     /// The device was configured: the OUT endpoint takes its first packet.
@@ -145,7 +146,9 @@ impl Cdc {
     pub fn set_control_line_state(&mut self, core: &mut Core, lines: u16) {
         if lines != self.control_lines {
             self.control_lines = lines;
-            core.uart.clear(core.clock.now());
+            if core.config.personality().serial.control_lines_clear {
+                core.uart.clear(core.clock.now());
+            }
         }
     }
 
@@ -245,7 +248,7 @@ mod tests {
 
     fn with_rig<T: Send + 'static, F: Future<Output = T> + Send + 'static>(test: impl FnOnce(Rig) -> F) -> T {
         run(FakeTarget::default().wired().1, Settings::default(), |mut core| {
-            let mut cdc = Cdc::default();
+            let mut cdc = Cdc::new(115_200);
             cdc.bus_reset(&mut core);
             core.usb.attach(true);
             core.usb.configure(&[0x04, 0x84]);
@@ -312,14 +315,13 @@ mod tests {
             rig.cdc.bus_reset(&mut rig.core);
             [first, rig.cdc.line_coding()]
         });
-        assert_eq!(codings, [LineCoding { baud: 115_200, stop_bits: 0, parity: 0, data_bits: 8 }; 2]);
+        assert_eq!(codings, [LineCoding::of(115_200); 2]);
     }
 
     #[test]
     fn a_baud_rate_that_the_driver_does_not_know_is_refused() {
-        let refused = with_rig(|mut rig| async move {
-            rig.cdc.set_line_coding(&mut rig.core, LineCoding { baud: 128_000, ..LineCoding::default() })
-        });
+        let refused =
+            with_rig(|mut rig| async move { rig.cdc.set_line_coding(&mut rig.core, LineCoding::of(128_000)) });
         assert!(!refused);
     }
 

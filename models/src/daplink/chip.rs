@@ -61,7 +61,7 @@ impl DapLink {
             let mut handles = None;
             let task = Task::new(at, |clock| {
                 let usb = UsbDevice::new(clock.clone());
-                let uart = Uart::new(settings.clone());
+                let uart = Uart::new(&config.personality().serial.uart, settings.clone());
                 let io = Io::new(clock.clone(), uart.clone());
                 handles = Some((usb.clone(), io.clone()));
                 let hardware = Hardware {

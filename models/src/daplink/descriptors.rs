@@ -4,6 +4,7 @@
 //! out and every later interface moves down by one.
 
 use super::config::DapLinkConfig;
+use super::personality::UsbTable;
 
 /// Vendor request code for Microsoft OS 2.0 descriptors.
 pub const MS_OS_VENDOR_CODE: u8 = 0x20;
@@ -55,22 +56,22 @@ pub struct Interfaces {
     pub hid: u8,
     /// WebUSB, which has no endpoints of its own.
     pub webusb: u8,
-    /// CMSIS-DAP v2.
-    pub bulk: u8,
+    /// CMSIS-DAP v2, if there is such a function.
+    pub bulk: Option<u8>,
     /// bNumInterfaces.
     pub count: u8,
 }
 
 impl Interfaces {
-    fn new(drive_disabled: bool) -> Interfaces {
+    fn new(table: &UsbTable, drive_disabled: bool) -> Interfaces {
         let cdc = u8::from(!drive_disabled);
         Interfaces {
             msc: (!drive_disabled).then_some(0),
             cdc,
             hid: cdc + 2,
             webusb: cdc + 3,
-            bulk: cdc + 4,
-            count: cdc + 5,
+            bulk: table.bulk.map(|_| cdc + 4),
+            count: cdc + 4 + u8::from(table.bulk.is_some()),
         }
     }
 
@@ -117,15 +118,17 @@ impl Descriptors {
     /// The descriptors of `config`, with the drive or without.
     #[must_use]
     pub fn new(config: &DapLinkConfig, serial: &str, drive_disabled: bool) -> Descriptors {
-        let interfaces = Interfaces::new(drive_disabled);
+        let table = &config.personality().usb;
+        let interfaces = Interfaces::new(table, drive_disabled);
+        let ms_os = ms_os(interfaces);
         let configuration = configuration(config, interfaces);
         Descriptors {
             device: device(),
             endpoints: endpoint_addresses(&configuration),
             configuration,
-            bos: bos(),
-            ms_os: ms_os(interfaces),
-            strings: strings(serial),
+            bos: bos(ms_os.len() as u16),
+            ms_os,
+            strings: strings(table, serial),
             interfaces,
             webusb_urls: WebUsbUrls::new(config.board_id),
         }
@@ -207,7 +210,9 @@ fn configuration(config: &DapLinkConfig, interfaces: Interfaces) -> Vec<u8> {
         &[&[9, 0x21, 0x00, 0x01, 0, 1, 0x22, report, 0], &interrupt(0x80 | HID, 64, 1), &interrupt(HID, 64, 1)],
     );
     interface(interfaces.webusb, 0, [0xff, 0x03, 0x00], 7, &[]);
-    interface(interfaces.bulk, 2, [0xff, 0x00, 0x00], 9, &[&bulk(BULK), &bulk(0x80 | BULK)]);
+    if let Some(number) = interfaces.bulk {
+        interface(number, 2, [0xff, 0x00, 0x00], 9, &[&bulk(BULK), &bulk(0x80 | BULK)]);
+    }
 
     let before_cdc = 9 + if interfaces.msc.is_some() { 23 } else { 0 };
     d.splice(before_cdc..before_cdc, association);
@@ -216,20 +221,19 @@ fn configuration(config: &DapLinkConfig, interfaces: Interfaces) -> Vec<u8> {
     d
 }
 
-fn strings(serial: &str) -> Vec<Vec<u8>> {
+fn strings(table: &UsbTable, serial: &str) -> Vec<Vec<u8>> {
     let texts = [
-        "Arm",
-        "BBC micro:bit CMSIS-DAP",
+        table.manufacturer,
+        table.product,
         serial,
         "mbed Serial Port",
         "mbed Serial Port",
-        "CMSIS-DAP v1",
+        table.hid,
         "WebUSB: CMSIS-DAP",
         "USB_MSC",
-        "CMSIS-DAP v2",
     ];
     let mut all = vec![vec![4, 3, 0x09, 0x04]];
-    all.extend(texts.iter().map(|text| {
+    all.extend(texts.into_iter().chain(table.bulk).map(|text| {
         let mut descriptor = vec![0, 3];
         descriptor.extend(utf16(text));
         descriptor[0] = descriptor.len() as u8;
@@ -242,7 +246,7 @@ fn utf16(text: &str) -> impl Iterator<Item = u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes)
 }
 
-fn bos() -> Vec<u8> {
+fn bos(ms_os_length: u16) -> Vec<u8> {
     let mut d = vec![5, 15, 57, 0, 2];
     // Platform capability WebUSB (WebUSB §4.1).
     d.extend([24, 16, 5, 0]);
@@ -252,19 +256,18 @@ fn bos() -> Vec<u8> {
     d.extend([28, 16, 5, 0]);
     d.extend([0xdf, 0x60, 0xdd, 0xd8, 0x89, 0x45, 0xc7, 0x4c, 0x9c, 0xd2, 0x65, 0x9d, 0x9e, 0x64, 0x8a, 0x9f]);
     d.extend([0x00, 0x00, 0x03, 0x06]); // Windows 8.1 and later
-    d.extend([0x4a, 0x01, MS_OS_VENDOR_CODE, 0]); // length of the set, no alternate enumeration
+    d.extend(ms_os_length.to_le_bytes());
+    d.extend([MS_OS_VENDOR_CODE, 0]); // no alternate enumeration
     d
 }
 
-/// The descriptor set that binds WinUSB to the two vendor interfaces: a header, then a function subset for each with a
+/// The descriptor set that binds WinUSB to the vendor interfaces: a header, then a function subset for each with a
 /// compatible id and the GUID that programs look for.
 fn ms_os(interfaces: Interfaces) -> Vec<u8> {
-    let functions = [
-        (interfaces.webusb, "{92CE6462-9C77-46FE-933B-31CB9C5AA3B9}"),
-        (interfaces.bulk, "{CDB3B5AD-293B-4663-AA36-1AAE46463776}"),
-    ];
-    let mut d = vec![10, 0, 0x00, 0x00, 0x00, 0x00, 0x03, 0x06, 0x4a, 0x01];
-    for (interface, guid) in functions {
+    let webusb = (interfaces.webusb, "{92CE6462-9C77-46FE-933B-31CB9C5AA3B9}");
+    let bulk = interfaces.bulk.map(|number| (number, "{CDB3B5AD-293B-4663-AA36-1AAE46463776}"));
+    let mut d = vec![10, 0, 0x00, 0x00, 0x00, 0x00, 0x03, 0x06, 0, 0];
+    for (interface, guid) in [Some(webusb), bulk].into_iter().flatten() {
         d.extend([8, 0, 0x02, 0x00, interface, 0, 160, 0]); // function subset header
         d.extend([20, 0, 0x03, 0x00]); // compatible id
         d.extend(*b"WINUSB\0\0\0\0\0\0\0\0\0\0");
@@ -275,6 +278,8 @@ fn ms_os(interfaces: Interfaces) -> Vec<u8> {
         d.extend(utf16(guid));
         d.extend([0; 4]);
     }
+    let total = (d.len() as u16).to_le_bytes();
+    d[8..10].copy_from_slice(&total);
     d
 }
 
@@ -320,6 +325,7 @@ impl WebUsbUrls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daplink::Board;
 
     fn descriptors(drive_disabled: bool) -> Descriptors {
         let config = DapLinkConfig::default();
@@ -336,6 +342,19 @@ mod tests {
         assert_eq!(d.endpoints, [0x82, 0x02, 0x83, 0x04, 0x84, 0x81, 0x01, 0x05, 0x85]);
         let types: Vec<_> = walk(&d.configuration).map(|i| i[1]).take(5).collect();
         assert_eq!(types, [2, 4, 5, 5, 11], "the association comes right after mass storage");
+    }
+
+    #[test]
+    fn version_0253_has_139_bytes_and_no_bulk_interface() {
+        let config = DapLinkConfig::of(Board::MicrobitV1);
+        let d = Descriptors::new(&config, &config.serial(false), false);
+        assert_eq!(d.configuration[..9], [9, 2, 139, 0, 5, 1, 0, 0x80, 0xfa]);
+        assert_eq!(d.endpoints, [0x82, 0x02, 0x83, 0x04, 0x84, 0x81, 0x01]);
+        assert_eq!((d.bos.len(), &d.bos[53..55], d.ms_os.len(), d.ms_os[14]), (57, &[170, 0][..], 170, 4));
+        assert_eq!(&d.ms_os[8..10], [170, 0]);
+        assert_eq!(d.strings.len(), 9);
+        let product: Vec<u16> = d.strings[2][2..].as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+        assert_eq!(String::from_utf16_lossy(&product), "\"BBC micro:bit CMSIS-DAP\"");
     }
 
     #[test]

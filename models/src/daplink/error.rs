@@ -1,6 +1,7 @@
 //! The firmware's error codes and what it tells people about them (FAIL.TXT).
 //!
-//! The codes, texts and type bits are those of DAPLink 0256 and later; 0255 has the same codes with older wording.
+//! The codes, texts and type bits are those of DAPLink 0256 and later; an [`ErrorTable`] tells what an older version
+//! has instead.
 
 use thiserror::Error;
 
@@ -124,9 +125,46 @@ impl Error {
     /// The text of FAIL.TXT: the message and whom it is about, a line each.
     #[must_use]
     pub fn fail_txt(self) -> String {
+        self.text(&self.to_string())
+    }
+
+    fn text(self, message: &str) -> String {
         let kinds: Vec<&str> =
             KINDS.iter().enumerate().filter(|(bit, _)| self.kinds() >> bit & 1 == 1).map(|(_, name)| *name).collect();
-        format!("error: {self}\r\ntype: {}\r\n", kinds.join(", "))
+        format!("error: {message}\r\ntype: {}\r\n", kinds.join(", "))
+    }
+}
+
+/// What a version of the firmware makes of the errors.
+#[derive(Debug)]
+pub struct ErrorTable {
+    /// Errors that it does not have; the codes above them are lower by one each.
+    pub absent: &'static [Error],
+    /// Messages that it words in its own way.
+    pub wording: &'static [(Error, &'static str)],
+}
+
+impl ErrorTable {
+    /// The version's number for an error; that of [`Error::Failure`] for one that it does not have.
+    #[must_use]
+    pub fn code(&self, error: Error) -> u8 {
+        let error = if self.absent.contains(&error) { Error::Failure } else { error };
+        self.shift(error.code())
+    }
+
+    /// The version's number for a number of 0256: an error's code or one of the control values.
+    #[must_use]
+    pub fn shift(&self, code: u8) -> u8 {
+        code - self.absent.iter().filter(|absent| absent.code() < code).count() as u8
+    }
+
+    /// The text of FAIL.TXT: the message and whom it is about, a line each.
+    #[must_use]
+    pub fn fail_txt(&self, error: Error) -> String {
+        match self.wording.iter().find(|(known, _)| *known == error) {
+            Some((_, message)) => error.text(message),
+            None => error.fail_txt(),
+        }
     }
 }
 
@@ -138,6 +176,28 @@ mod tests {
     fn fail_txt_has_the_message_and_the_types_a_line_each() {
         assert_eq!(Error::TransferTimeout.fail_txt(), "error: The transfer timed out.\r\ntype: transient, user\r\n");
         assert_eq!(Error::Reset.fail_txt(), "error: Failed to reset/halt the target MCU\r\ntype: target\r\n");
+    }
+
+    #[test]
+    fn version_0253_has_four_errors_less_and_its_own_words() {
+        let table = &crate::daplink::personality::MICROBIT_V1.errors;
+        let codes = [
+            (Error::AlgoDownload, 8),
+            (Error::AlgoDataSequence, 9),
+            (Error::SecurityBits, 11),
+            (Error::Write, 15),
+            (Error::HexChecksum, 18),
+            (Error::UnsupportedUpdate, 25),
+            (Error::IapInit, 26),
+            (Error::BootloaderUpdateBadCrc, 35),
+        ];
+        assert_eq!(codes.map(|(error, _)| table.code(error)), codes.map(|(_, code)| code));
+        assert_eq!((table.shift(SUCCESS_DONE), table.shift(SUCCESS_DONE_OR_CONTINUE)), (16, 17));
+        assert_eq!(
+            table.fail_txt(Error::Reset),
+            "error: The interface firmware FAILED to reset/halt the target MCU\r\ntype: target\r\n"
+        );
+        assert_eq!(table.fail_txt(Error::HexChecksum), Error::HexChecksum.fail_txt());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::dap::queue::DapFunction;
 use super::dap::vendor::Services;
 use super::descriptors::{Descriptors, endpoint};
 use super::drive::stream::{Format, Progress, Stream};
-use super::drive::{AfterTick, Assert, Drive, mount};
+use super::drive::{AfterTick, Drive, mount};
 use super::error::{self, Error};
 use super::msc::Msc;
 use super::shared::{Core, Io, Lamp, SharedWire, TargetFlash, pins};
@@ -32,9 +32,6 @@ const SLOW_TICK: u64 = mount::TICK.0 / TICK.0;
 
 /// The delay per batch of USB events in USB test mode: one tick of the operating system.
 const TEST_MODE_DELAY: Span = Span::ms(10);
-
-/// The assertion that fails when a HID host fetches no responses.
-const HID_OVERFLOW: Assert = Assert { file: "../../../source/usb/hid/usbd_user_hid.c", line: 134 };
 
 /// The report of `UART_Read` (vendor command 3) that brought nothing, which the activity LED does not show.
 const EMPTY_UART_READ: [u8; 2] = [0x83, 0];
@@ -89,8 +86,9 @@ impl<F: TargetFlash> Firmware<F> {
     fn new(hardware: &Hardware, flash: F, drive_disabled: bool) -> Firmware<F> {
         let Hardware { clock, config, settings, usb, io, uart, wire, account } = hardware.clone();
         let serial = config.serial(drive_disabled);
+        let table = config.personality();
         let core = Core {
-            swd: SwdHost::new(SwdPort::new(clock.clone(), wire, account)),
+            swd: SwdHost::new(&table.target, SwdPort::new(&table.pins, clock.clone(), wire, account)),
             serial,
             usb,
             io,
@@ -99,6 +97,7 @@ impl<F: TargetFlash> Firmware<F> {
             page_erase: false,
             page_erase_shown: false,
             flash_busy: false,
+            failed_assertion: None,
             settings,
             clock,
             config,
@@ -107,9 +106,9 @@ impl<F: TargetFlash> Firmware<F> {
             descriptors: Descriptors::new(&core.config, &core.serial, drive_disabled),
             standard: Standard::default(),
             msc: Msc::default(),
-            cdc: Cdc::default(),
-            hid: DapFunction::default(),
-            bulk: DapFunction::default(),
+            cdc: Cdc::new(table.serial.baud),
+            hid: DapFunction::new(table.dap.packets),
+            bulk: DapFunction::new(table.dap.packets),
             drive: Drive::new(&core, drive_disabled),
             flash,
             awaiting_data: None,
@@ -128,6 +127,7 @@ impl<F: TargetFlash> Firmware<F> {
     async fn live(&mut self) -> bool {
         self.core.usb.attach(false);
         self.core.io.set(pins::POWER_LED, true);
+        self.light_lamp();
         let clock = self.core.clock.clone();
         let (mut ticks, mut next_tick) = (0, clock.now() + TICK);
         loop {
@@ -214,13 +214,16 @@ impl<F: TargetFlash> Firmware<F> {
 
     /// SET_CONFIGURATION or a bus reset: all functions start anew.
     pub(super) fn configured(&mut self, configured: bool) {
-        (self.hid, self.bulk) = (DapFunction::default(), DapFunction::default());
+        let packets = self.core.config.personality().dap.packets;
+        (self.hid, self.bulk) = (DapFunction::new(packets), DapFunction::new(packets));
         self.msc = Msc::default();
         if configured {
             self.msc.configured(&self.core.usb);
             self.cdc.configured(&mut self.core);
             self.core.usb.arm(endpoint::HID, MAX_PACKET);
-            self.core.usb.arm(endpoint::BULK, MAX_PACKET);
+            if self.descriptors.interfaces.bulk.is_some() {
+                self.core.usb.arm(endpoint::BULK, MAX_PACKET);
+            }
         }
     }
 
@@ -229,7 +232,7 @@ impl<F: TargetFlash> Firmware<F> {
     pub(super) async fn hid_command(&mut self, report: &[u8]) {
         let Firmware { core, cdc, drive, flash, test_mode, hid, .. } = self;
         let Ok(response) = hid.buffer() else {
-            drive.assertion_failed(HID_OVERFLOW);
+            drive.assertion_failed(core.config.personality().dap.hid_overflow);
             return;
         };
         let mut services = Behind { cdc, stream: &mut drive.stream, flash, test_mode };
@@ -258,12 +261,28 @@ impl<F: TargetFlash> Firmware<F> {
         let pressed = self.core.io.button();
         if pressed != self.button && !self.core.flash_busy {
             self.button = pressed;
-            self.target(if pressed { TargetState::ResetProgram } else { TargetState::ResetRun }).await;
+            let held = self.core.config.personality().target.button;
+            self.target(if pressed { held } else { TargetState::ResetRun }).await;
         }
         if let Some(lit) = self.core.lamp.tick()
             && self.lamp_on
         {
-            self.core.io.set(pins::LED, lit);
+            self.core.io.set(pins::LED, lit == self.core.config.personality().lamp.lit);
+        }
+    }
+
+    /// Lights the activity LED when its pin becomes an output, and leaves it when it is none any more.
+    fn light_lamp(&mut self) {
+        let table = &self.core.config.personality().lamp;
+        let on = !table.needs_host || self.standard.configured();
+        if self.lamp_on != on {
+            self.lamp_on = on;
+            let drive = match (on, table.lit) {
+                (false, _) => PinDrive::Released,
+                (true, false) => PinDrive::Low,
+                (true, true) => PinDrive::High,
+            };
+            self.core.io.send(pins::LED, Signal::Drive(drive));
         }
     }
 
@@ -273,12 +292,7 @@ impl<F: TargetFlash> Firmware<F> {
         if self.core.clock.now() >= self.connect_at && !self.core.usb.is_attached() {
             self.core.usb.attach(true);
         }
-        // The LED's pin is an output only while a host has configured the device.
-        if self.lamp_on != self.standard.configured() {
-            self.lamp_on = self.standard.configured();
-            let drive = if self.lamp_on { PinDrive::High } else { PinDrive::Released };
-            self.core.io.send(pins::LED, Signal::Drive(drive));
-        }
+        self.light_lamp();
         after
     }
 
@@ -296,8 +310,8 @@ struct Behind<'a, F> {
     test_mode: &'a mut bool,
 }
 
-fn code(result: Result<(), Error>) -> u8 {
-    result.map_or_else(Error::code, |()| error::SUCCESS)
+fn code(core: &Core, result: Result<(), Error>) -> u8 {
+    result.map_or_else(|error| core.config.personality().errors.code(error), |()| error::SUCCESS)
 }
 
 impl<F: TargetFlash> Services for Behind<'_, F> {
@@ -313,21 +327,24 @@ impl<F: TargetFlash> Services for Behind<'_, F> {
         let format = match kind {
             0 => Format::Binary,
             1 => Format::Hex,
-            _ => return Error::Internal.code(),
+            _ => return code(core, Err(Error::Internal)),
         };
-        code(self.stream.open(&core.config, format))
+        code(core, self.stream.open(&core.config, format))
     }
 
     async fn stream_write(&mut self, core: &mut Core, data: &[u8]) -> u8 {
-        match self.stream.write(core, self.flash, data).await {
+        let written = self.stream.write(core, self.flash, data).await;
+        let errors = &core.config.personality().errors;
+        match written {
             Ok(Progress::Continue) => error::SUCCESS,
-            Ok(Progress::MayEnd) => error::SUCCESS_DONE_OR_CONTINUE,
-            Ok(Progress::Ended) => error::SUCCESS_DONE,
-            Err(error) => error.code(),
+            Ok(Progress::MayEnd) => errors.shift(error::SUCCESS_DONE_OR_CONTINUE),
+            Ok(Progress::Ended) => errors.shift(error::SUCCESS_DONE),
+            Err(error) => errors.code(error),
         }
     }
 
     async fn stream_close(&mut self, core: &mut Core) -> u8 {
-        code(self.stream.close(core, self.flash).await)
+        let closed = self.stream.close(core, self.flash).await;
+        code(core, closed)
     }
 }

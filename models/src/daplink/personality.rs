@@ -1,11 +1,28 @@
 //! The kinds of boards whose DAPLink is known, and what makes them differ: a table for each.
 //!
 //! [`super::DapLinkConfig`] is one specimen's identity, which a board file may change field by field; a [`Personality`]
-//! is what the build of the firmware and the board's circuit decide.
+//! is what the build of the firmware and the board's circuit decide. The parts of the firmware read their own table and
+//! know no board by name.
+
+mod microbit_v1;
+mod microbit_v2;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{DapLinkConfig, Settings};
+use super::config::DapLinkConfig;
+use super::dap::timing::PinTiming;
+use super::drive::Assert;
+use super::drive::actions::ActionFile;
+use super::drive::hex::HexRules;
+use super::drive::texts::Detail;
+use super::error::{Error, ErrorTable};
+use super::flash::algorithm::Algorithm;
+use super::swd_host::{ResetLine, TargetState};
+use super::timing::CpuTiming;
+use super::uart::UartTable;
+
+pub use microbit_v1::MICROBIT_V1;
+pub use microbit_v2::MICROBIT_V2;
 
 /// A kind of board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -34,62 +51,164 @@ impl Board {
 pub struct Personality {
     /// Identity and settings of a board as it is sold.
     pub config: fn() -> DapLinkConfig,
+    /// What the device says about itself.
+    pub usb: UsbTable,
+    /// CMSIS-DAP.
+    pub dap: DapTable,
+    /// The SWD pins.
+    pub pins: PinTable,
+    /// How the target is reset.
+    pub target: TargetTable,
+    /// How the target's flash is programmed.
+    pub flash: FlashTable,
+    /// The drive.
+    pub drive: DriveTable,
+    /// Error numbers and their texts.
+    pub errors: ErrorTable,
+    /// The serial port.
+    pub serial: SerialTable,
+    /// The activity LED.
+    pub lamp: LampTable,
+    /// What the CPU takes its time for.
+    pub timing: CpuTiming,
 }
 
-/// DAPLink 0253 on a micro:bit V1.3.
-pub static MICROBIT_V1: Personality = Personality { config: microbit_v1 };
-
-/// DAPLink 0257 on a micro:bit V2.2.
-pub static MICROBIT_V2: Personality = Personality { config: microbit_v2 };
-
-fn microbit_v1() -> DapLinkConfig {
-    DapLinkConfig {
-        board: Board::MicrobitV1,
-        version: 253,
-        // The bootloader of this board, 0234, has no build information and so is not shown.
-        bootloader_version: None,
-        build_id: String::new(),
-        git_sha: "64359f5c786363065a41ec15c348e3d53568da03".into(),
-        interface_crc: 0x5337_5800,
-        bootloader_crc: 0,
-        board_id: 0x9900,
-        default_board_id: 0x9900,
-        // Serial numbers have a family id from 0254 on.
-        family_id: 0,
-        hic_id: 0x9796_9901,
-        device_id: [0x7477_6962, 0x6e62_6f78, 0x0000_3101, 0],
-        max_power_ma: 500,
-        drive_name: "MICROBIT   ".into(),
-        url: "https://microbit.org/device/?id=".into(),
-        target_flash: (0, 0x4_0000),
-        target_ram: (0x2000_0000, 0x2000_4000),
-        // 85 ms for the supplies to settle come before the first tick.
-        connect_delay_ms: 1_016,
-        // The interface replaces the configuration page of 0234 by its own defaults.
-        settings: Settings::default(),
-    }
+/// The texts and functions of the USB device.
+#[derive(Debug)]
+pub struct UsbTable {
+    /// iManufacturer.
+    pub manufacturer: &'static str,
+    /// iProduct.
+    pub product: &'static str,
+    /// iInterface of the HID function.
+    pub hid: &'static str,
+    /// iInterface of the CMSIS-DAP v2 function; none if there is no such function.
+    pub bulk: Option<&'static str>,
 }
 
-fn microbit_v2() -> DapLinkConfig {
-    DapLinkConfig {
-        board: Board::MicrobitV2,
-        version: 257,
-        bootloader_version: Some(257),
-        build_id: "v0257-gc782a5ba (gcc)".into(),
-        git_sha: "c782a5ba907377658bc28aa8d132a0fa44543687".into(),
-        interface_crc: 0xe561_f1de,
-        bootloader_crc: 0x725b_ea7d,
-        board_id: 0x9906,
-        default_board_id: 0x9903,
-        family_id: 0x3602,
-        hic_id: 0x6e05_2820,
-        device_id: [0x0005_2820, 0x7477_6962, 0x6e62_6f78, 0],
-        max_power_ma: 500,
-        drive_name: "MICROBIT".into(),
-        url: "https://microbit.org/device/?id=".into(),
-        target_flash: (0, 0x8_0000),
-        target_ram: (0x2000_0000, 0x2002_0000),
-        connect_delay_ms: 930,
-        settings: Settings::FACTORY,
+/// An answer of `DAP_Info`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Info {
+    /// A text; its terminating NUL counts.
+    Text(&'static str),
+    /// The USB serial number, as a text.
+    Serial,
+    /// The interface version in four digits, as a text.
+    Version,
+    /// Bytes.
+    Bytes(&'static [u8]),
+    /// How many packets a function's queue holds.
+    PacketCount,
+}
+
+/// What the build of CMSIS-DAP has.
+#[derive(Debug)]
+pub struct DapTable {
+    /// The answers of `DAP_Info`, by id; all others have length 0.
+    pub info: &'static [(u8, Info)],
+    /// Packets that a function's queue holds, at most [`super::dap::queue::MAX_PACKETS`].
+    pub packets: usize,
+    /// `DAP_SWD_Sequence` (CMSIS-DAP 1.2 and later).
+    pub swd_sequence: bool,
+    /// There is a test domain timer: transfers can be stamped, and `DAP_SWJ_Pins` can wait.
+    pub timestamps: bool,
+    /// DAPLink's `SelectEraseMode` (vendor command 0x8D).
+    pub erase_mode: bool,
+    /// The assertion that fails when a HID host fetches no responses.
+    pub hid_overflow: Assert,
+}
+
+/// The SWD pins.
+#[derive(Debug)]
+pub struct PinTable {
+    /// How fast the firmware moves them.
+    pub timing: PinTiming,
+    /// There is an nRESET pin. No micro:bit has it wired to the target.
+    pub nreset: bool,
+    /// The target takes SWCLK and SWDIO that are low together for a reset.
+    pub reset_on_swdio: bool,
+}
+
+/// How the target is reset.
+#[derive(Debug)]
+pub struct TargetTable {
+    /// By which way.
+    pub reset: ResetLine,
+    /// After a reset the debug power requests are dropped before the pins are released.
+    pub drops_power: bool,
+    /// What the target becomes when the reset button is pressed.
+    pub button: TargetState,
+}
+
+/// How the target's flash is programmed.
+#[derive(Debug)]
+pub struct FlashTable {
+    /// The program in the target's RAM.
+    pub algorithm: &'static Algorithm,
+    /// Bytes that are erased at once.
+    pub sector: u32,
+    /// The algorithm is initialized once when the target is opened, and never ended; else for each kind of work.
+    pub init_once: bool,
+    /// The error for a word that reads back as another.
+    pub mismatch: Error,
+    /// The assertion that fails when an address is lower than the one before; none if any order is taken.
+    pub ascending: Option<Assert>,
+    /// A program that scrolls the error's number is written to the target after a failed transfer.
+    pub shows_errors: bool,
+}
+
+/// The drive.
+#[derive(Debug)]
+pub struct DriveTable {
+    /// First line of DETAILS.TXT.
+    pub banner: &'static str,
+    /// The lines of DETAILS.TXT that follow.
+    pub details: &'static [Detail],
+    /// Names of files whose creation does something.
+    pub actions: &'static [ActionFile],
+    /// How hex files are read.
+    pub hex: HexRules,
+    /// The assertion that ASSERT.ACT makes fail.
+    pub test_assert: Assert,
+}
+
+/// The serial port.
+#[derive(Debug)]
+pub struct SerialTable {
+    /// Baud rate after each bus reset.
+    pub baud: u32,
+    /// A change of DTR or RTS clears the buffers.
+    pub control_lines_clear: bool,
+    /// The UART behind it.
+    pub uart: UartTable,
+}
+
+/// The activity LED.
+#[derive(Debug)]
+pub struct LampTable {
+    /// The pin's level at which it is lit.
+    pub lit: bool,
+    /// It is only used while a host has configured the device.
+    pub needs_host: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daplink::dap::queue::MAX_PACKETS;
+
+    #[test]
+    fn every_table_is_consistent_with_itself() {
+        for board in [Board::MicrobitV1, Board::MicrobitV2] {
+            let table = board.personality();
+            let config = (table.config)();
+            assert_eq!(config.board, board);
+            assert!((1..=MAX_PACKETS).contains(&table.dap.packets));
+            assert!(!table.errors.absent.contains(&table.flash.mismatch));
+            assert!(config.target_flash.1.is_multiple_of(table.flash.sector));
+            let algorithm = table.flash.algorithm;
+            assert!(algorithm.load + algorithm.blob.len() as u32 <= algorithm.frame.static_base);
+            assert!(config.serial(false).len() == 48);
+        }
     }
 }

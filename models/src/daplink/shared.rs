@@ -14,12 +14,14 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
 
 use super::config::{DapLinkConfig, NonVolatile};
+use super::drive::Assert;
 use super::error::Error;
 use super::swd_host::SwdHost;
 use super::uart::Uart;
 use crate::native::endpoints::UsbDevice;
 
-/// The pins of the nRF52820 on a micro:bit V2.2, numbered as in its GPIO port P0.
+/// The pins that the firmware uses, numbered as those of the nRF52820 on a micro:bit V2.2 in its GPIO port P0. The pins of
+/// other interface chips go by the same names; their numbers are seen nowhere.
 pub mod pins {
     use twinboard_sim::wire::PinId;
 
@@ -27,7 +29,7 @@ pub mod pins {
     pub const RESET_BUTTON: PinId = PinId(6);
     /// Serial data from the target.
     pub const UART_RX: PinId = PinId(8);
-    /// Activity LED, lit while high.
+    /// Activity LED.
     pub const LED: PinId = PinId(14);
     /// Red power LED.
     pub const POWER_LED: PinId = PinId(15);
@@ -149,6 +151,8 @@ pub struct Core {
     pub page_erase_shown: bool,
     /// A transfer to the target's flash is open: reset button and UART break are ignored.
     pub flash_busy: bool,
+    /// An assertion that failed outside the drive, which is to tell of it.
+    pub failed_assertion: Option<Assert>,
 }
 
 impl Core {

@@ -1,5 +1,5 @@
 //! The firmware's own access to the target: attaching, memory, core registers, calls of code in the target's RAM,
-//! resets (DAPLink `swd_host.c`, `target_reset_nrf52.c`).
+//! resets (DAPLink `swd_host.c`, `target_reset_nrf52.c`, `target_reset_nrf51.c`).
 //!
 //! Everything here becomes SWD transfers on the same wire that a debugger uses. The sequences, their retries and their
 //! delays are the original's; each transfer and each delay takes its time.
@@ -9,6 +9,7 @@ use twinboard_sim::debug::SwdRequest;
 use twinboard_sim::time::Span;
 
 use super::dap::port::{Ack, Settings, SwdPort};
+use super::personality::TargetTable;
 
 /// `osDelay(2)`: two ticks of the firmware's operating system.
 const TWO_TICKS: Span = Span::ms(20);
@@ -59,6 +60,9 @@ const CTRL_AP_IDR: u32 = 0x0100_00fc;
 /// The only IDR that the firmware takes for a CTRL-AP.
 const CTRL_AP_ID: u32 = 0x0288_0000;
 
+/// nRF51 POWER.RESET.
+const POWER_RESET: u32 = 0x4000_0544;
+
 const AIRCR: u32 = 0xe000_ed0c;
 const VECTKEY: u32 = 0x05fa_0000;
 const PRIGROUP: u32 = 7 << 8;
@@ -108,6 +112,15 @@ pub enum HostError {
 
 type Result<T> = std::result::Result<T, HostError>;
 
+/// By which way a target is reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResetLine {
+    /// Nordic's CTRL-AP, or AIRCR if the target has none.
+    CtrlAp,
+    /// nRF51: its nRESET is SWDIO, which resets when POWER.RESET allows it and both SWD lines are low.
+    Swdio,
+}
+
 /// What the target is to be (`target_state_t`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TargetState {
@@ -143,6 +156,7 @@ pub struct CallFrame {
 pub struct SwdHost {
     /// The pins, which a debugger uses too.
     pub port: SwdPort,
+    table: &'static TargetTable,
     /// DP SELECT, as last written here.
     select: Option<u32>,
     /// CSW, as last written here.
@@ -152,13 +166,13 @@ pub struct SwdHost {
 impl SwdHost {
     /// A target that was not accessed yet.
     #[must_use]
-    pub fn new(port: SwdPort) -> SwdHost {
-        SwdHost { port, select: None, csw: None }
+    pub fn new(table: &'static TargetTable, port: SwdPort) -> SwdHost {
+        SwdHost { port, table, select: None, csw: None }
     }
 
     /// `swd_init`: all settings of a debugger are lost.
     fn init(&mut self) {
-        self.port.settings = Settings::default();
+        self.port.settings = Settings::after_setup(&self.port.table().timing);
         self.port.setup();
     }
 
@@ -420,20 +434,38 @@ impl SwdHost {
         result
     }
 
-    /// Resets an attached target: by the CTRL-AP if it has one, else by AIRCR.
+    /// Resets an attached target.
     async fn assert_reset(&mut self) -> Result<()> {
-        if self.read_ap(CTRL_AP_IDR).await == Ok(CTRL_AP_ID) {
-            self.write_ap(CTRL_AP_RESET, 1).await
-        } else {
-            self.write_memory(AIRCR, &(VECTKEY | SYSRESETREQ).to_le_bytes()).await
+        let reset = self.table.reset;
+        match reset {
+            ResetLine::CtrlAp if self.read_ap(CTRL_AP_IDR).await == Ok(CTRL_AP_ID) => {
+                self.write_ap(CTRL_AP_RESET, 1).await
+            }
+            ResetLine::CtrlAp => self.write_memory(AIRCR, &(VECTKEY | SYSRESETREQ).to_le_bytes()).await,
+            ResetLine::Swdio => {
+                // Whatever size of access is selected: the bit is in the lowest byte.
+                self.write_ap(AP_TAR, POWER_RESET).await?;
+                self.write_ap(AP_DRW, 1).await?;
+                self.port.set_swclk(false).await;
+                self.port.set_swdio(false);
+                Ok(())
+            }
         }
     }
 
     async fn release_reset(&mut self) -> Result<()> {
-        if self.read_ap(CTRL_AP_IDR).await == Ok(CTRL_AP_ID) {
-            self.write_ap(CTRL_AP_RESET, 0).await?;
+        let reset = self.table.reset;
+        match reset {
+            ResetLine::CtrlAp if self.read_ap(CTRL_AP_IDR).await == Ok(CTRL_AP_ID) => {
+                self.write_ap(CTRL_AP_RESET, 0).await
+            }
+            ResetLine::CtrlAp => Ok(()),
+            ResetLine::Swdio => {
+                self.port.set_swclk(true).await;
+                self.port.set_swdio(true);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Attaches and holds the target in reset; what fails is not looked at.
@@ -465,7 +497,9 @@ impl SwdHost {
             }
             TargetState::ResetRun => {
                 self.pulse_reset().await;
-                self.power_down().await?;
+                if self.table.drops_power {
+                    self.power_down().await?;
+                }
                 self.off();
                 Ok(())
             }

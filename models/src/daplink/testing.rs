@@ -11,16 +11,26 @@ use twinboard_sim::time::{Span, Time};
 
 use super::config::{DapLinkConfig, NonVolatile, Settings};
 use super::dap::port::SwdPort;
-use super::flash::algorithm;
+use super::flash::algorithm::{self, Algorithm};
+use super::personality::Board;
 use super::shared::{Core, Io, Lamp};
 use super::swd_host::SwdHost;
 use super::uart::Uart;
 use crate::debug::link::SwdLink;
-use crate::debug::table::NRF52833;
+use crate::debug::table::{DapTable, NRF51822, NRF52833};
 use crate::native::endpoints::UsbDevice;
 
-/// Runs a piece of firmware to its end.
+/// Runs a piece of a micro:bit V2's firmware to its end.
 pub fn run<T, F>(wire: Box<dyn SwdWire>, settings: Settings, make: impl FnOnce(Core) -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    run_on(Board::MicrobitV2, wire, settings, make)
+}
+
+/// Runs a piece of a board's firmware to its end.
+pub fn run_on<T, F>(board: Board, wire: Box<dyn SwdWire>, settings: Settings, make: impl FnOnce(Core) -> F) -> T
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -28,7 +38,7 @@ where
     let result = Arc::new(Mutex::new(None));
     let slot = result.clone();
     let mut task = Task::new(Time::ZERO, |clock| {
-        let future = make(core(clock, wire, settings));
+        let future = make(core(board, clock, wire, settings));
         async move { *slot.lock() = Some(future.await) }
     });
     for _ in 0..100_000 {
@@ -40,10 +50,11 @@ where
     panic!("the firmware does not come to an end")
 }
 
-fn core(clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settings) -> Core {
-    let config = DapLinkConfig::default();
+fn core(board: Board, clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settings) -> Core {
+    let config = DapLinkConfig::of(board);
     let settings = NonVolatile::new(settings);
-    let uart = Uart::new(settings.clone());
+    let table = config.personality();
+    let uart = Uart::new(&table.serial.uart, settings.clone());
     Core {
         serial: config.serial(false),
         config: Arc::new(config),
@@ -51,19 +62,41 @@ fn core(clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settings) -> Core {
         usb: UsbDevice::new(clock.clone()),
         io: Io::new(clock.clone(), uart.clone()),
         uart,
-        swd: SwdHost::new(SwdPort::new(clock.clone(), Arc::new(Mutex::new(wire)), Default::default())),
+        swd: SwdHost::new(
+            &table.target,
+            SwdPort::new(&table.pins, clock.clone(), Arc::new(Mutex::new(wire)), Default::default()),
+        ),
         lamp: Lamp::default(),
         page_erase: false,
         page_erase_shown: false,
         flash_busy: false,
+        failed_assertion: None,
         clock,
     }
 }
 
-/// An nRF52833 as far as flash programming goes: memories, core registers, and the functions of the flash algorithm,
-/// which it does by itself when the core is started at their addresses.
+/// What a [`FakeTarget`] is.
+#[derive(Debug)]
+pub struct FakeChip {
+    algorithm: &'static Algorithm,
+    dap: &'static DapTable,
+    /// Sizes of flash, page and RAM.
+    flash: usize,
+    page: usize,
+    ram: usize,
+}
+
+static NRF52: FakeChip =
+    FakeChip { algorithm: &algorithm::NRF52, dap: &NRF52833, flash: FLASH_SIZE, page: 4096, ram: 0x2_0000 };
+
+static NRF51: FakeChip =
+    FakeChip { algorithm: &algorithm::NRF51, dap: &NRF51822, flash: 0x4_0000, page: 1024, ram: 0x4000 };
+
+/// An nRF51822 or nRF52833 as far as flash programming goes: memories, core registers, and the functions of the flash
+/// algorithm, which it does by itself when the core is started at their addresses.
 #[derive(Debug)]
 pub struct FakeTarget {
+    pub chip: &'static FakeChip,
     pub flash: Vec<u8>,
     pub uicr: Vec<u8>,
     pub ram: Vec<u8>,
@@ -84,16 +117,31 @@ pub struct FakeTarget {
     /// Functions that were called: their address in the algorithm and their first argument.
     pub calls: Vec<(u32, u32)>,
     pub resets: u32,
+    /// POWER.RESET, and whether the reset pin is low.
+    pub reset_enabled: bool,
+    pub in_reset: bool,
 }
 
 pub const FLASH_SIZE: usize = 0x8_0000;
 
 impl Default for FakeTarget {
     fn default() -> FakeTarget {
+        FakeTarget::new(&NRF52)
+    }
+}
+
+impl FakeTarget {
+    /// An nRF51822.
+    pub fn nrf51() -> FakeTarget {
+        FakeTarget::new(&NRF51)
+    }
+
+    fn new(chip: &'static FakeChip) -> FakeTarget {
         FakeTarget {
-            flash: vec![0; FLASH_SIZE],
+            chip,
+            flash: vec![0; chip.flash],
             uicr: vec![0; 0x1000],
-            ram: vec![0; 0x2_0000],
+            ram: vec![0; chip.ram],
             registers: [0; 17],
             dcrdr: 0,
             demcr: 0,
@@ -106,22 +154,23 @@ impl Default for FakeTarget {
             stuck: 0,
             calls: Vec::new(),
             resets: 0,
+            reset_enabled: false,
+            in_reset: false,
         }
     }
-}
 
-impl FakeTarget {
     /// The target and a wire to it.
     pub fn wired(self) -> (Arc<Mutex<FakeTarget>>, Box<dyn SwdWire>) {
+        let dap = self.chip.dap;
         let target = Arc::new(Mutex::new(self));
-        (target.clone(), Box::new(SwdLink::new(&NRF52833, target)))
+        (target.clone(), Box::new(SwdLink::new(dap, target)))
     }
 
     fn memory(&mut self, address: u32, length: usize) -> Option<&mut [u8]> {
         let (bytes, base) = match address {
-            0..0x8_0000 => (&mut self.flash, 0),
+            0..0x1000_0000 => (&mut self.flash, 0),
             0x1000_1000..0x1000_2000 => (&mut self.uicr, 0x1000_1000),
-            0x2000_0000..0x2002_0000 => (&mut self.ram, 0x2000_0000),
+            0x2000_0000..0x3000_0000 => (&mut self.ram, 0x2000_0000),
             _ => return None,
         };
         let offset = (address - base) as usize;
@@ -145,33 +194,31 @@ impl FakeTarget {
     fn call(&mut self, at: Time) {
         let [first, size, buffer, ..] = self.registers;
         let entry = self.registers[15];
-        self.calls.push((entry - algorithm::LOAD, first));
-        let takes = match entry {
-            algorithm::ERASE_CHIP => {
-                self.flash.fill(0xff);
-                self.uicr.fill(0xff);
-                Span::ms(173)
+        let FakeChip { algorithm, page, .. } = self.chip;
+        self.calls.push((entry - algorithm.load, first));
+        let takes = if entry == algorithm.erase_chip {
+            self.flash.fill(0xff);
+            self.uicr.fill(0xff);
+            Span::ms(173)
+        } else if entry == algorithm.erase_sector && first >= 0x1000_1000 {
+            self.uicr.fill(0xff);
+            Span::ms(87)
+        } else if entry == algorithm.erase_sector {
+            self.memory(first, *page).expect("a page").fill(0xff);
+            Span::ms(87)
+        } else if entry == algorithm.program_page {
+            let data = self.memory(buffer, size as usize).expect("the buffer").to_vec();
+            let stuck = if first == 0 { self.stuck } else { 0 };
+            for (cell, byte) in self.memory(first, size as usize).expect("flash").iter_mut().zip(data) {
+                *cell &= byte | stuck;
             }
-            algorithm::ERASE_SECTOR if first >= 0x1000_1000 => {
-                self.uicr.fill(0xff);
-                Span::ms(87)
-            }
-            algorithm::ERASE_SECTOR => {
-                self.memory(first, 4096).expect("a page").fill(0xff);
-                Span::ms(87)
-            }
-            algorithm::PROGRAM_PAGE => {
-                let data = self.memory(buffer, size as usize).expect("the buffer").to_vec();
-                let stuck = if first == 0 { self.stuck } else { 0 };
-                for (cell, byte) in self.memory(first, size as usize).expect("flash").iter_mut().zip(data) {
-                    *cell &= byte | stuck;
-                }
-                Span::us(42) * u64::from(size / 4)
-            }
-            algorithm::INIT | algorithm::UNINIT => Span::us(1),
-            other => panic!("the core was started at {other:#x}"),
+            Span::us(42) * u64::from(size / 4)
+        } else if [algorithm.init, algorithm.uninit].contains(&entry) {
+            Span::us(1)
+        } else {
+            panic!("the core was started at {entry:#x}")
         };
-        assert_eq!(self.registers[14], algorithm::LOAD + 1, "the return address is the breakpoint");
+        assert_eq!(self.registers[14], algorithm.frame.breakpoint, "the return address is the breakpoint");
         self.running = true;
         self.stop_at = at + takes;
     }
@@ -209,6 +256,7 @@ impl DebugTarget for FakeTarget {
             0xe000_edf8 => self.dcrdr = value,
             0xe000_edfc => self.demcr = value,
             0xe000_ed0c if value & 4 != 0 => self.reset(),
+            0x4000_0544 => self.reset_enabled = value & 1 != 0,
             0x2000_0000.. => {
                 let bytes = self.memory(address, size.bytes() as usize).ok_or(BusFault { address })?;
                 bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
@@ -236,5 +284,10 @@ impl DebugTarget for FakeTarget {
         }
     }
 
-    fn reset_pin(&mut self, _: Time, _: bool) {}
+    fn reset_pin(&mut self, _: Time, asserted: bool) {
+        if self.in_reset && !asserted {
+            self.reset();
+        }
+        self.in_reset = asserted && self.reset_enabled;
+    }
 }

@@ -1,4 +1,4 @@
-//! The UART bridge: the interface chip's UARTE, its interrupt handler and the firmware's ring buffers.
+//! The UART bridge: the interface chip's UART, its interrupt handler and the firmware's ring buffers.
 //!
 //! The handler runs whatever the main loop is doing, so this part belongs to the chip and not to the firmware's task:
 //! the chip hands it the characters that begin on its RX pin and the time ([`Uart::receive`], [`Uart::advance`]), the
@@ -9,6 +9,8 @@
 //!
 //! There is no flow control. The receive buffer keeps 19 bytes free for the marker `<DAPLink:Overflow>`; when only
 //! those are left the marker is written (if overflow detection is on) and what comes after is lost.
+//!
+//! Interface chips have different UARTs, and the firmware a driver for each: a [`UartTable`] tells them apart.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Edge, SerialFrame, Signal};
 
 use super::config::NonVolatile;
-use super::dap::timing::cycles;
+use super::dap::timing::PinTiming;
 use super::shared::pins;
 
 /// Bytes that a ring buffer of 512 holds.
@@ -27,13 +29,47 @@ pub const BUFFER: usize = 511;
 /// What marks lost bytes.
 pub const OVERFLOW: &[u8] = b"<DAPLink:Overflow>\n";
 
-/// From the end of one character to the start of the next: the transmit interrupt.
-const INTERRUPT: Span = cycles(128);
-
-/// Data bits of a character; the driver takes no other number.
+/// Data bits of a character; the drivers take no other number.
 const DATA_BITS: u8 = 8;
 
-/// Baud rates that the driver knows, with their values for the register BAUDRATE.
+/// An interface chip's UART, and its driver in the firmware.
+#[derive(Clone, Copy, Debug)]
+pub struct UartTable {
+    /// The registers that a format comes to; none if the driver or the UART cannot do it.
+    line: fn(Format) -> Option<Line>,
+    /// What it cannot do is refused, and the transmitter goes on as before; else the UART stands still.
+    refuses: bool,
+    /// A format that was asked for last changes nothing when it is asked for again.
+    keeps_unchanged: bool,
+    /// Characters with a stop bit that is 0 are dropped.
+    checks_stop: bool,
+    /// Without overflow detection the oldest byte makes room for the newest.
+    drops_oldest: bool,
+    /// From the end of one character to the start of the next.
+    gap: Span,
+}
+
+/// The UARTE of an nRF52820, and the driver of 0257: one transmit interrupt between two characters.
+pub const NRF52820: UartTable = UartTable {
+    line: nrf52820_line,
+    refuses: true,
+    keeps_unchanged: true,
+    checks_stop: false,
+    drops_oldest: false,
+    gap: PinTiming::NRF52820.cycles(128),
+};
+
+/// UART1 of a KL26Z, and the driver of 0253: the transmitter holds the next character while it sends one.
+pub const KL26: UartTable = UartTable {
+    line: kl26_line,
+    refuses: false,
+    keeps_unchanged: false,
+    checks_stop: true,
+    drops_oldest: true,
+    gap: Span::ZERO,
+};
+
+/// Baud rates that the nRF52820's driver knows, with their values for the register BAUDRATE.
 const BAUD_RATES: [(u32, u32); 18] = [
     (1_200, 0x0004_f000),
     (2_400, 0x0009_d000),
@@ -61,56 +97,87 @@ pub enum StopBits {
     /// One.
     #[default]
     One,
-    /// One and a half: the driver refuses it.
+    /// One and a half.
     OneAndAHalf,
     /// Two.
     Two,
 }
 
-/// A configuration of the UART, as far as the driver looks at it.
+/// A configuration of the UART, as far as a driver looks at it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Format {
     /// Baud rate.
     pub baud: u32,
-    /// Data bits; 5, 6 and 7 are refused, all else is 8.
+    /// Data bits; all but 5, 6 and 7 are 8.
     pub data_bits: u8,
-    /// Parity in the coding of CDC. The driver accepts none (0), odd (1) and even (2) and never sends or checks a
-    /// parity bit; all else is none.
+    /// Parity in the coding of CDC: none (0), odd (1) and even (2); all else is none.
     pub parity: u8,
     /// Stop bits.
     pub stop_bits: StopBits,
+}
+
+/// A parity bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Parity {
+    Odd,
+    Even,
 }
 
 /// The registers that a [`Format`] comes to.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     bit: Span,
+    parity: Option<Parity>,
     stop_bits: u8,
 }
 
+/// 5, 6 and 7 data bits and one and a half stop bits are refused; parity is accepted, and never sent or checked.
+fn nrf52820_line(format: Format) -> Option<Line> {
+    let stop_bits = match format.stop_bits {
+        StopBits::One => 1,
+        StopBits::Two => 2,
+        StopBits::OneAndAHalf => return None,
+    };
+    if matches!(format.data_bits, 5..=7) {
+        return None;
+    }
+    let (_, register) = BAUD_RATES.iter().find(|(baud, _)| *baud == format.baud)?;
+    // The divider counts whole cycles of 16 MHz.
+    let divider = (1u64 << 32) / u64::from(*register);
+    Some(Line { bit: Span::ps(62_500) * divider, parity: None, stop_bits })
+}
+
+/// Any baud rate comes to the divider below it; with a divider of 0 the UART has no clock. Data bits are always 8, and
+/// there is always one stop bit.
+fn kl26_line(format: Format) -> Option<Line> {
+    const CORE_CLOCK: u32 = 48_000_000;
+    // SBR has 13 bits and divides the bus clock, half the core's, by 16 times its value.
+    let divisor = CORE_CLOCK.checked_div(format.baud.wrapping_mul(16)).unwrap_or(0) / 2 & 0x1fff;
+    let parity = match format.parity {
+        1 => Some(Parity::Odd),
+        2 => Some(Parity::Even),
+        _ => None,
+    };
+    let bit = Span::ps(u64::from(divisor) * 16 * 1_000_000 / 24);
+    (divisor > 0).then_some(Line { bit, parity, stop_bits: 1 })
+}
+
 impl Line {
-    fn new(format: Format) -> Option<Line> {
-        let stop_bits = match format.stop_bits {
-            StopBits::One => 1,
-            StopBits::Two => 2,
-            StopBits::OneAndAHalf => return None,
-        };
-        if matches!(format.data_bits, 5..=7) {
-            return None;
+    fn frame(self, byte: u8) -> SerialFrame {
+        let (mut bits, mut count) = (u16::from(byte) << 1, 1 + DATA_BITS);
+        if let Some(parity) = self.parity {
+            let odd = byte.count_ones() % 2 == 1;
+            bits |= u16::from(odd != (parity == Parity::Odd)) << count;
+            count += 1;
         }
-        let (_, register) = BAUD_RATES.iter().find(|(baud, _)| *baud == format.baud)?;
-        // The divider counts whole cycles of 16 MHz.
-        let divider = (1u64 << 32) / u64::from(*register);
-        Some(Line { bit: Span::ps(62_500) * divider, stop_bits })
+        let stop = (1u16 << self.stop_bits) - 1;
+        SerialFrame { bit: self.bit, bits: bits | stop << count, count: count + self.stop_bits }
     }
 
-    fn frame(self, byte: u8) -> SerialFrame {
-        let stop = (1u16 << self.stop_bits) - 1;
-        SerialFrame {
-            bit: self.bit,
-            bits: stop << (1 + DATA_BITS) | u16::from(byte) << 1,
-            count: 1 + DATA_BITS + self.stop_bits,
-        }
+    /// From the start of a character to the middle of its stop bit.
+    fn until_stop(self) -> Span {
+        let before = 1 + DATA_BITS + u8::from(self.parity.is_some());
+        self.bit * u64::from(before) + self.bit / 2
     }
 }
 
@@ -143,6 +210,7 @@ impl Waveform {
 
 #[derive(Debug)]
 struct Machine {
+    table: &'static UartTable,
     settings: NonVolatile,
     /// The last configuration that was asked for, accepted or not.
     asked: Option<Format>,
@@ -167,8 +235,7 @@ impl Machine {
 
     /// The end of the character being received: the middle of its stop bit.
     fn receive_end(&self) -> Option<Time> {
-        let line = self.line?;
-        Some(self.receive_start? + line.bit * (1 + u64::from(DATA_BITS)) + line.bit / 2)
+        Some(self.receive_start? + self.line?.until_stop())
     }
 
     fn next_event(&self) -> Time {
@@ -186,8 +253,8 @@ impl Machine {
         }
     }
 
-    /// A character is complete. A stop bit that is 0 is an error event of the UARTE that nobody looks at: the byte
-    /// counts all the same.
+    /// A character is complete. A stop bit that is 0 is an error event that some drivers do not look at: the byte counts
+    /// all the same.
     fn receive(&mut self, end: Time) {
         let (Some(line), Some(start)) = (self.line, self.receive_start.take()) else { return };
         let bit = |i: u8| self.seen.level(start + line.bit * u64::from(1 + i) + line.bit / 2);
@@ -197,14 +264,26 @@ impl Machine {
             return;
         }
         let byte = (0..DATA_BITS).fold(0, |byte, i| byte | u8::from(bit(i)) << i);
-        let free = BUFFER - self.received.len();
-        if free > OVERFLOW.len() {
-            self.received.push_back(byte);
-        } else if free == OVERFLOW.len() && self.settings.settings().overflow_detect {
-            self.received.extend(OVERFLOW);
+        if !self.table.checks_stop || self.seen.level(end) {
+            self.keep(byte);
         }
         self.receive_start = self.seen.falling_edge(end);
         self.seen.forget_before(end);
+    }
+
+    /// Puts a received byte into the buffer.
+    fn keep(&mut self, byte: u8) {
+        let free = BUFFER - self.received.len();
+        if free > OVERFLOW.len() {
+            self.received.push_back(byte);
+        } else if self.settings.settings().overflow_detect {
+            if free == OVERFLOW.len() {
+                self.received.extend(OVERFLOW);
+            }
+        } else if self.table.drops_oldest {
+            self.received.pop_front();
+            self.received.push_back(byte);
+        }
     }
 
     fn send(&mut self, at: Time) {
@@ -213,7 +292,7 @@ impl Machine {
         if let Some(byte) = self.to_send.pop_front() {
             let frame = line.frame(byte);
             self.out.push(Edge { at, pin: pins::UART_TX, signal: Signal::Serial(frame) });
-            self.send_next = Some(at + frame.duration() + INTERRUPT);
+            self.send_next = Some(at + frame.duration() + self.table.gap);
         }
     }
 }
@@ -225,8 +304,9 @@ pub struct Uart(Arc<Mutex<Machine>>);
 impl Uart {
     /// A UART that is not configured yet.
     #[must_use]
-    pub fn new(settings: NonVolatile) -> Uart {
+    pub fn new(table: &'static UartTable, settings: NonVolatile) -> Uart {
         Uart(Arc::new(Mutex::new(Machine {
+            table,
             settings,
             asked: None,
             line: None,
@@ -264,12 +344,13 @@ impl Uart {
         out.append(&mut machine.out);
     }
 
-    /// Configures the UART and clears its buffers, unless nothing changes. False if the driver refuses the format: the
-    /// receiver is off then.
+    /// Configures the UART and clears its buffers; some drivers do nothing if nothing changes. False if the driver refuses
+    /// the format: the receiver is off then.
     pub fn configure(&self, now: Time, format: Format) -> bool {
         let mut machine = self.0.lock();
         machine.advance(now);
-        if machine.asked == Some(format) {
+        let table = machine.table;
+        if table.keeps_unchanged && machine.asked == Some(format) {
             return true;
         }
         machine.asked = Some(format);
@@ -277,10 +358,13 @@ impl Uart {
         machine.receiving = false;
         machine.receive_start = None;
         machine.seen = Waveform::default();
-        let Some(line) = Line::new(format) else { return false };
-        machine.line = Some(line);
-        machine.receiving = true;
-        true
+        let line = (table.line)(format);
+        machine.receiving = line.is_some();
+        if line.is_some() || !table.refuses {
+            machine.line = line;
+            machine.send_next = machine.send_next.filter(|_| line.is_some());
+        }
+        line.is_some() || !table.refuses
     }
 
     /// Clears both buffers; a character on its way goes on.
@@ -329,7 +413,14 @@ mod tests {
     use super::*;
 
     fn uart(settings: Settings) -> Uart {
-        Uart::new(NonVolatile::new(settings))
+        Uart::new(&NRF52820, NonVolatile::new(settings))
+    }
+
+    /// A KL26Z's UART.
+    fn kl26(settings: Settings, format: Format) -> Uart {
+        let uart = Uart::new(&KL26, NonVolatile::new(settings));
+        assert!(uart.configure(Time::ZERO, format));
+        uart
     }
 
     fn format(baud: u32) -> Format {
@@ -384,6 +475,42 @@ mod tests {
     }
 
     #[test]
+    fn a_kl26_takes_every_baud_rate_and_divides_24_mhz_by_16_and_a_whole_number() {
+        let bit = |baud| kl26_line(format(baud)).map(|line| line.bit);
+        assert_eq!(bit(115_200), Some(Span::ps(13 * 16 * 1_000_000 / 24)), "115 385 baud");
+        assert_eq!(bit(9_600), Some(Span::ps(156 * 16 * 1_000_000 / 24)));
+        assert_eq!(bit(1_000_000), Some(Span::ps(16 * 1_000_000 / 24)), "one and a half times as fast");
+        assert_eq!([bit(0), bit(2_000_000), bit(u32::MAX)], [None; 3]);
+        let uart = kl26(Settings::default(), format(2_000_000));
+        uart.write(Time::ZERO, b"x");
+        assert_eq!(sent(&uart, Time::ZERO + Span::secs(1)).len(), 0, "it has no clock");
+        assert!(uart.configure(Time::ZERO + Span::secs(1), format(9_600)));
+        uart.write(Time::ZERO + Span::secs(1), b"xy");
+        let frames = sent(&uart, Time::ZERO + Span::secs(2));
+        assert_eq!(frames[1].0.since(frames[0].0), Span::us(104) * 10, "without a pause");
+    }
+
+    #[test]
+    fn a_kl26_sends_parity_and_drops_characters_without_a_stop_bit() {
+        let even = Format { parity: 2, ..format(115_200) };
+        let uart = kl26(Settings::default(), even);
+        uart.write(Time::ZERO, &[0x07, 0x03]);
+        let bits: Vec<_> = sent(&uart, Time::ZERO + Span::ms(1)).iter().map(|(_, f)| (f.bits, f.count)).collect();
+        assert_eq!(bits, [(0b11_0000_0111_0, 11), (0b10_0000_0011_0, 11)]);
+        let uart = kl26(Settings::default(), format(115_200));
+        let end = feed(&uart, &[0x55], Span::ps(2 * 13 * 16 * 1_000_000 / 24));
+        assert_eq!(read(&uart, end), [0b1110_0110], "the first character's stop bit was 0");
+    }
+
+    #[test]
+    fn a_kl26_without_overflow_detection_keeps_the_newest_bytes() {
+        let uart = kl26(Settings { overflow_detect: false, ..Settings::default() }, format(115_200));
+        let bytes: Vec<u8> = (0..600u32).map(|i| (i % 251) as u8).collect();
+        let end = feed(&uart, &bytes, Span::ps(13 * 16 * 1_000_000 / 24));
+        assert_eq!(read(&uart, end), bytes[600 - (BUFFER - OVERFLOW.len())..]);
+    }
+
+    #[test]
     fn what_was_refused_once_is_accepted_when_it_is_repeated_but_nothing_is_received() {
         let uart = configured();
         assert!(!uart.configure(Time::ZERO, format(12_345)));
@@ -394,7 +521,7 @@ mod tests {
 
     #[test]
     fn the_bit_times_are_whole_cycles_of_16_mhz() {
-        let line = |baud| Line::new(format(baud)).expect("a baud rate").bit;
+        let line = |baud| nrf52820_line(format(baud)).expect("a baud rate").bit;
         assert_eq!(line(115_200), Span::ps(139 * 62_500));
         assert_eq!(line(9_600), Span::ps(1_667 * 62_500));
         assert_eq!(line(1_000_000), Span::us(1));
@@ -467,7 +594,7 @@ mod tests {
         let sent = sent(&uart, Time::ZERO + Span::ms(1));
         let bit = Span::ps(139 * 62_500);
         let frame = |byte: u8| SerialFrame { bit, bits: 1 << 9 | u16::from(byte) << 1, count: 10 };
-        assert_eq!(sent, [(Time::ZERO, frame(b'a')), (Time::ZERO + bit * 10 + INTERRUPT, frame(b'b'))]);
+        assert_eq!(sent, [(Time::ZERO, frame(b'a')), (Time::ZERO + bit * 10 + NRF52820.gap, frame(b'b'))]);
     }
 
     #[test]

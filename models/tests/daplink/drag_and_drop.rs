@@ -11,7 +11,7 @@ const DATA: u32 = 133;
 /// A sector where operating systems would put a new file: cluster 4.
 const FREE: u32 = DATA + 16;
 
-fn record(kind: u8, address: u16, data: &[u8]) -> String {
+pub fn record(kind: u8, address: u16, data: &[u8]) -> String {
     let mut bytes = vec![data.len() as u8, (address >> 8) as u8, address as u8, kind];
     bytes.extend(data);
     bytes.push(bytes.iter().fold(0u8, |sum, &b| sum.wrapping_add(b)).wrapping_neg());
@@ -19,7 +19,7 @@ fn record(kind: u8, address: u16, data: &[u8]) -> String {
 }
 
 /// A program of `length` bytes with a vector table.
-fn program(length: usize) -> Vec<u8> {
+pub fn program(length: usize) -> Vec<u8> {
     let mut program: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
     for (slot, word) in program.chunks_exact_mut(4).zip([0x2002_0000u32, 0x101, 0x103, 0x105]) {
         slot.copy_from_slice(&word.to_le_bytes());
@@ -27,7 +27,7 @@ fn program(length: usize) -> Vec<u8> {
     program
 }
 
-fn hex(program: &[u8]) -> Vec<u8> {
+pub fn hex(program: &[u8]) -> Vec<u8> {
     let mut text = record(4, 0, &[0, 0]);
     for (i, data) in program.chunks(16).enumerate() {
         text += &record(0, (i * 16) as u16, data);
@@ -41,7 +41,7 @@ fn ready() -> Host {
     host
 }
 
-fn sectors(file: &[u8]) -> Vec<u8> {
+pub fn sectors(file: &[u8]) -> Vec<u8> {
     let mut padded = file.to_vec();
     padded.resize(file.len().next_multiple_of(512), 0);
     padded
@@ -59,7 +59,7 @@ fn directory(host: &mut Host, name: &[u8; 11], sector: u32, size: u32) -> Vec<u8
     root
 }
 
-fn drop_file(host: &mut Host, name: &[u8; 11], file: &[u8]) {
+pub fn drop_file(host: &mut Host, name: &[u8; 11], file: &[u8]) {
     let root = directory(host, name, FREE, file.len() as u32);
     if !file.is_empty() {
         assert_eq!(host.write(FREE, &sectors(file)), (0, 0));
@@ -68,13 +68,13 @@ fn drop_file(host: &mut Host, name: &[u8; 11], file: &[u8]) {
 }
 
 /// Waits for the remount; FAIL.TXT, if there is one.
-fn verdict(host: &mut Host) -> Option<String> {
+pub fn verdict(host: &mut Host) -> Option<String> {
     host.wait_for_no_medium();
     host.wait_for_medium();
     files(host).into_iter().find(|(name, _)| name == "FAIL.TXT").map(|(_, text)| text)
 }
 
-fn programmed(host: &Host) -> Vec<u8> {
+pub fn programmed(host: &Host) -> Vec<u8> {
     host.target.lock().expect("target").memory.values().copied().collect()
 }
 

@@ -5,4 +5,5 @@ mod chapter9;
 mod drag_and_drop;
 mod host;
 mod hostile;
+mod microbit_v1;
 mod volume;

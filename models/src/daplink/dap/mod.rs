@@ -87,6 +87,7 @@ async fn process<S: Services>(
     }
     let echo = response.reserve(1);
     response.set(echo, command);
+    let table = &core.config.personality().dap;
     let port = &mut core.swd.port;
     match command {
         0x00 => info::info(core, request, response),
@@ -94,19 +95,19 @@ async fn process<S: Services>(
         0x02 => session::connect(port, request, response),
         0x03 => session::disconnect(port, response),
         0x04 => transfer::configure(port, request, response),
-        0x05 => transfer::transfer(port, request, response).await,
+        0x05 => transfer::transfer(port, table.timestamps, request, response).await,
         0x06 => transfer::transfer_block(port, request, response).await,
         0x08 => transfer::write_abort(port, request, response).await,
         0x09 => session::delay(port, request, response).await,
         0x0a => session::reset_target(response),
-        0x10 => swj::pins(port, request, response).await,
+        0x10 => swj::pins(port, table.timestamps, request, response).await,
         0x11 => swj::clock(port, request, response),
         0x12 => swj::sequence(port, request, response).await,
         0x13 => swd::configure(port, request, response),
         0x14 => jtag::sequence(request, response),
         0x15 => jtag::configure(request, response),
         0x16 => jtag::idcode(request, response),
-        0x1d => swd::sequence(port, request, response).await,
+        0x1d if table.swd_sequence => swd::sequence(port, request, response).await,
         // SWO (17–1C), UART (1F–23), TransferAbort (07), QueueCommands (7E), extended vendor commands (A0–FE).
         _ => response.set(echo, ERROR),
     }

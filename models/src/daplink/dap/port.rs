@@ -10,8 +10,9 @@ use twinboard_sim::task::TaskClock;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Drive;
 
-use super::timing::{SwjClock, TRANSFER_OVERHEAD, cycles};
+use super::timing::{PinTiming, SwjClock};
 use crate::daplink::account::Account;
+use crate::daplink::personality::PinTable;
 use crate::daplink::shared::SharedWire;
 
 /// The answer to an SWD transfer as `DAP_Transfer` reports it: the three acknowledge bits, or [`Ack::ERROR`].
@@ -43,7 +44,7 @@ pub enum DebugPort {
     Swd,
 }
 
-/// What the configuration commands set (CMSIS-DAP `DAP_Data`). The default is what `DAP_Setup` leaves.
+/// What the configuration commands set (CMSIS-DAP `DAP_Data`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// The mode that `DAP_Connect` chose.
@@ -64,11 +65,13 @@ pub struct Settings {
     pub match_mask: u32,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
+impl Settings {
+    /// What `DAP_Setup` leaves.
+    #[must_use]
+    pub fn after_setup(timing: &PinTiming) -> Settings {
         Settings {
             debug_port: DebugPort::Disabled,
-            clock: SwjClock::default(),
+            clock: timing.default_swj_clock(),
             turnaround: 1,
             data_phase: false,
             idle_cycles: 0,
@@ -79,8 +82,9 @@ impl Default for Settings {
     }
 }
 
-/// The SWD pins of the interface chip. It has no nRESET pin.
+/// The SWD pins of the interface chip.
 pub struct SwdPort {
+    table: &'static PinTable,
     clock: TaskClock,
     wire: SharedWire,
     pub(in crate::daplink) account: Account,
@@ -90,6 +94,9 @@ pub struct SwdPort {
     enabled: bool,
     swclk: bool,
     swdio: bool,
+    nreset: bool,
+    /// The target is held in reset by SWCLK and SWDIO being low.
+    resetting: bool,
 }
 
 impl std::fmt::Debug for SwdPort {
@@ -105,8 +112,25 @@ impl SwdPort {
     /// Pins at `wire`, all of them high impedance, used by the task whose clock is `clock`. Transfers are put down in
     /// `account`.
     #[must_use]
-    pub fn new(clock: TaskClock, wire: SharedWire, account: Account) -> SwdPort {
-        SwdPort { clock, wire, account, settings: Settings::default(), enabled: false, swclk: true, swdio: true }
+    pub fn new(table: &'static PinTable, clock: TaskClock, wire: SharedWire, account: Account) -> SwdPort {
+        SwdPort {
+            settings: Settings::after_setup(&table.timing),
+            table,
+            clock,
+            wire,
+            account,
+            enabled: false,
+            swclk: true,
+            swdio: true,
+            nreset: true,
+            resetting: false,
+        }
+    }
+
+    /// What the pins are.
+    #[must_use]
+    pub fn table(&self) -> &'static PinTable {
+        self.table
     }
 
     /// The firmware's time.
@@ -120,14 +144,31 @@ impl SwdPort {
         self.clock.sleep(span).await;
     }
 
-    /// `PORT_SWD_SETUP`: SWCLK and SWDIO are outputs, and high.
+    /// `PORT_SWD_SETUP`: the pins are outputs, and high.
     pub fn setup(&mut self) {
-        (self.enabled, self.swclk, self.swdio) = (true, true, true);
+        (self.enabled, self.swclk, self.swdio, self.nreset) = (true, true, true, true);
+        self.look_for_reset();
     }
 
-    /// `PORT_OFF`: SWCLK and SWDIO are high impedance.
+    /// `PORT_OFF`: the pins are high impedance.
     pub fn off(&mut self) {
         self.enabled = false;
+        self.look_for_reset();
+    }
+
+    /// The levels of the pins have changed: a target that is reset through them sees that.
+    fn look_for_reset(&mut self) {
+        let resetting = self.table.reset_on_swdio && self.enabled && !self.swclk && !self.swdio;
+        if resetting != self.resetting {
+            self.resetting = resetting;
+            self.wire.lock().reset_pin(self.clock.now(), resetting);
+        }
+    }
+
+    /// The pins are about to be clocked, which leaves SWCLK high.
+    fn clocked(&mut self) {
+        self.swclk = true;
+        self.look_for_reset();
     }
 
     /// One transfer (`SWD_Transfer`). The data is that of a read, else what was given.
@@ -143,9 +184,11 @@ impl SwdPort {
             self.clock.sleep(timing.period * u64::from(8 + 3 + 33 + 2 * timing.turnaround)).await;
             return (Ack::NONE, data);
         }
+        self.clocked();
         let (transfer, busy) = self.wire.lock().transfer(self.clock.now(), &timing, request, data);
-        self.account.wire(busy + TRANSFER_OVERHEAD);
-        self.clock.sleep(busy + TRANSFER_OVERHEAD).await;
+        let busy = busy + self.table.timing.transfer_overhead();
+        self.account.wire(busy);
+        self.clock.sleep(busy).await;
         self.swdio = true;
         if transfer.ack == SwdAck::OK && request.read {
             return (if transfer.parity_ok { Ack::OK } else { Ack::ERROR }, transfer.data);
@@ -169,6 +212,7 @@ impl SwdPort {
     pub async fn write_bits(&mut self, bits: u64, count: u32) {
         let (period, count) = (self.settings.clock.period(), count.min(64));
         if self.enabled && count > 0 {
+            self.clocked();
             self.wire.lock().write_bits(self.clock.now(), period, bits, count);
             self.swdio = bits >> (count - 1) & 1 == 1;
         }
@@ -196,12 +240,25 @@ impl SwdPort {
             self.wire.lock().clock(self.clock.now(), drive);
         }
         self.swclk = level;
-        self.clock.sleep(cycles(2)).await;
+        self.look_for_reset();
+        self.clock.sleep(self.table.timing.cycles(2)).await;
     }
 
     /// Sets SWDIO.
     pub fn set_swdio(&mut self, level: bool) {
         self.swdio = level;
+        self.look_for_reset();
+    }
+
+    /// Sets nRESET, if there is such a pin. It leads nowhere.
+    pub fn set_nreset(&mut self, level: bool) {
+        self.nreset = level;
+    }
+
+    /// nRESET as it is read: pulled up while it is no output, and low where there is no such pin.
+    #[must_use]
+    pub fn nreset(&self) -> bool {
+        self.table.nreset && (self.nreset || !self.enabled)
     }
 
     /// SWCLK as the firmware reads it: its own output register.

@@ -1,9 +1,8 @@
 //! The response queues of the USB functions that carry CMSIS-DAP.
 //!
-//! Each function has eight packet buffers. A command is executed straight into a free one; the response waits there
+//! Each function has a few packet buffers, eight on a micro:bit V2. A command is executed straight into a free one; the response waits there
 //! until the host fetches it. HID and endpoint 0 share one such function, the bulk endpoints have another.
 
-use super::info::PACKET_COUNT;
 use super::packet::PACKET_SIZE;
 
 /// A response to be sent: its packet and how many bytes of it count.
@@ -11,15 +10,20 @@ pub type Packet = ([u8; PACKET_SIZE], usize);
 
 /// More responses wait than the function has buffers for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{PACKET_COUNT} responses wait to be fetched")]
+#[error("as many responses as there are buffers wait to be fetched")]
 pub struct QueueFull;
+
+/// The most packets that a function's queue can hold.
+pub const MAX_PACKETS: usize = 8;
 
 /// A function's queue, and what its IN endpoint holds.
 #[derive(Debug)]
 pub struct DapFunction {
+    /// How many buffers are used.
+    packets: usize,
     /// Buffers keep what was in them: a HID report is sent whole, with the rest of an older response behind the newer.
-    buffers: [[u8; PACKET_SIZE]; PACKET_COUNT],
-    lengths: [usize; PACKET_COUNT],
+    buffers: [[u8; PACKET_SIZE]; MAX_PACKETS],
+    lengths: [usize; MAX_PACKETS],
     first: usize,
     count: usize,
     /// The IN endpoint holds nothing that the host has not fetched.
@@ -28,20 +32,21 @@ pub struct DapFunction {
     in_report: [u8; PACKET_SIZE],
 }
 
-impl Default for DapFunction {
-    fn default() -> DapFunction {
+impl DapFunction {
+    /// An empty queue for `packets` responses, at most [`MAX_PACKETS`].
+    #[must_use]
+    pub fn new(packets: usize) -> DapFunction {
         DapFunction {
-            buffers: [[0; PACKET_SIZE]; PACKET_COUNT],
-            lengths: [0; PACKET_COUNT],
+            packets: packets.min(MAX_PACKETS),
+            buffers: [[0; PACKET_SIZE]; MAX_PACKETS],
+            lengths: [0; MAX_PACKETS],
             first: 0,
             count: 0,
             endpoint_idle: true,
             in_report: [0; PACKET_SIZE],
         }
     }
-}
 
-impl DapFunction {
     /// Whether a HID report is `DAP_TransferAbort`, which is neither queued nor answered. Commands are executed one at
     /// a time, so there is none to abort.
     #[must_use]
@@ -55,16 +60,16 @@ impl DapFunction {
     /// [`QueueFull`] if the host has not fetched enough. Over HID that is an assertion of the firmware (ASSERT.TXT),
     /// over bulk the command is dropped.
     pub fn buffer(&mut self) -> Result<&mut [u8; PACKET_SIZE], QueueFull> {
-        if self.count == PACKET_COUNT {
+        if self.count == self.packets {
             return Err(QueueFull);
         }
-        Ok(&mut self.buffers[(self.first + self.count) % PACKET_COUNT])
+        Ok(&mut self.buffers[(self.first + self.count) % MAX_PACKETS])
     }
 
     /// The buffer now holds a response of `length` bytes. What is to be put into the IN endpoint, if that is idle.
     pub fn respond(&mut self, length: usize) -> Option<Packet> {
-        self.lengths[(self.first + self.count) % PACKET_COUNT] = length.min(PACKET_SIZE);
-        self.count = (self.count + 1).min(PACKET_COUNT);
+        self.lengths[(self.first + self.count) % MAX_PACKETS] = length.min(PACKET_SIZE);
+        self.count = (self.count + 1).min(self.packets);
         if self.endpoint_idle { self.sent() } else { None }
     }
 
@@ -86,7 +91,7 @@ impl DapFunction {
             return None;
         }
         let (packet, length) = (self.buffers[self.first], self.lengths[self.first]);
-        self.first = (self.first + 1) % PACKET_COUNT;
+        self.first = (self.first + 1) % self.packets;
         self.count -= 1;
         self.in_report = packet;
         Some((packet, length))
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_first_response_goes_to_the_endpoint_and_the_others_follow_in_order() {
-        let mut function = DapFunction::default();
+        let mut function = DapFunction::new(MAX_PACKETS);
         assert_eq!(respond(&mut function, 1).map(|(p, n)| (p[0], n)), Some((1, 1)));
         assert_eq!(respond(&mut function, 2), None);
         assert_eq!(respond(&mut function, 3), None);
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn eight_responses_wait_beside_the_one_at_the_endpoint_and_no_more() {
-        let mut function = DapFunction::default();
+        let mut function = DapFunction::new(MAX_PACKETS);
         for i in 0..9 {
             respond(&mut function, i);
         }
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn get_report_repeats_the_last_report_when_nothing_waits() {
-        let mut function = DapFunction::default();
+        let mut function = DapFunction::new(MAX_PACKETS);
         respond(&mut function, 1);
         assert_eq!(function.get_report()[0], 1);
         respond(&mut function, 2);

@@ -3,7 +3,7 @@
 
 use super::packet::{Request, Response};
 use super::port::{DebugPort, SwdPort};
-use super::{ERROR, OK, timing};
+use super::{ERROR, OK};
 
 /// `DAP_HostStatus`: which lamp, on or off. The board has neither; only the number of the lamp is checked.
 pub fn host_status(request: &mut Request<'_>, response: &mut Response<'_>) {
@@ -33,7 +33,7 @@ pub fn disconnect(port: &mut SwdPort, response: &mut Response<'_>) {
 
 /// `DAP_Delay`, in microseconds.
 pub async fn delay(port: &mut SwdPort, request: &mut Request<'_>, response: &mut Response<'_>) {
-    port.sleep(timing::delay(request.u16())).await;
+    port.sleep(port.table().timing.delay(request.u16())).await;
     response.u8(OK);
 }
 

@@ -1,28 +1,27 @@
 //! Commands for the pins: `DAP_SWJ_Pins` (10), `DAP_SWJ_Clock` (11), `DAP_SWJ_Sequence` (12).
 
-use twinboard_sim::time::Span;
-
 use super::packet::{Request, Response};
 use super::port::SwdPort;
-use super::timing::{SwjClock, cycles};
 use super::{ERROR, OK};
 
 const SWCLK: u8 = 0;
 const SWDIO: u8 = 1;
-/// TDI, nTRST and nRESET do not exist on this chip: writing them does nothing, and they read 0.
-const ABSENT: [u8; 3] = [2, 5, 7];
+const NRESET: u8 = 7;
+/// TDI and nTRST do not exist: writing them does nothing, and they read 0.
+const ABSENT: [u8; 2] = [2, 5];
 
 /// Longest wait of `DAP_SWJ_Pins`, in microseconds.
 const MAX_WAIT: u32 = 3_000_000;
 
-/// One turn of the loop that waits for the pins.
-const POLL: Span = cycles(32);
+/// One turn of the loop that waits for the pins, in cycles.
+const POLL: u64 = 32;
 
 /// `DAP_SWJ_Pins`: output values, which pins to set, microseconds to wait for them to follow. Answers with the pins.
 ///
 /// The comparison is the original's, which takes all of the output byte from the pin's bit up, and a microsecond as
-/// 100 cycles where the chip makes 64: a wait for a pin that has any other bit above it lasts to its end.
-pub async fn pins(port: &mut SwdPort, request: &mut Request<'_>, response: &mut Response<'_>) {
+/// 100 cycles where an nRF52820 makes 64: a wait for a pin that has any other bit above it lasts to its end. Without a
+/// timer the pins are looked at once.
+pub async fn pins(port: &mut SwdPort, timer: bool, request: &mut Request<'_>, response: &mut Response<'_>) {
     let (value, select, wait) = (request.u8(), request.u8(), request.u32());
     let selected = |pin: u8| select >> pin & 1 == 1;
     if selected(SWCLK) {
@@ -31,21 +30,30 @@ pub async fn pins(port: &mut SwdPort, request: &mut Request<'_>, response: &mut 
     if selected(SWDIO) {
         port.set_swdio(value >> SWDIO & 1 == 1);
     }
-    let deadline = port.now() + cycles(u64::from(wait.min(MAX_WAIT)) * 100);
+    if selected(NRESET) {
+        port.set_nreset(value >> NRESET & 1 == 1);
+    }
+    let timing = port.table().timing;
+    let turns = if timer { u64::from(wait.min(MAX_WAIT)) * 100 } else { u64::from(wait.min(1)) };
+    let deadline = port.now() + timing.cycles(turns);
     while wait != 0 && port.now() < deadline {
         let follows = |pin: u8, level: bool| !selected(pin) || value >> pin == u8::from(level);
-        if follows(SWCLK, port.swclk()) && follows(SWDIO, port.swdio()) && ABSENT.iter().all(|&pin| follows(pin, false))
+        if follows(SWCLK, port.swclk())
+            && follows(SWDIO, port.swdio())
+            && follows(NRESET, port.nreset())
+            && ABSENT.iter().all(|&pin| follows(pin, false))
         {
             break;
         }
-        port.sleep(POLL).await;
+        port.sleep(timing.cycles(POLL)).await;
     }
-    response.u8(u8::from(port.swclk()) << SWCLK | u8::from(port.swdio()) << SWDIO);
+    let levels = [(SWCLK, port.swclk()), (SWDIO, port.swdio()), (NRESET, port.nreset())];
+    response.u8(levels.into_iter().fold(0, |byte, (pin, level)| byte | u8::from(level) << pin));
 }
 
 /// `DAP_SWJ_Clock`, in hertz; 0 is an error.
 pub fn clock(port: &mut SwdPort, request: &mut Request<'_>, response: &mut Response<'_>) {
-    match SwjClock::nominal(request.u32()) {
+    match port.table().timing.swj_clock(request.u32()) {
         Some(clock) => {
             port.settings.clock = clock;
             response.u8(OK);

@@ -9,9 +9,10 @@ use twinboard_sim::debug::{SwdAck, SwdRequest, SwdTiming, SwdTransfer, SwdWire};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Drive;
 
+use super::execute;
 use super::packet::PACKET_SIZE;
+use super::timing::PinTiming;
 use super::vendor::Services;
-use super::{execute, timing};
 use crate::daplink::cdc::Cdc;
 use crate::daplink::config::Settings;
 use crate::daplink::shared::Core;
@@ -67,7 +68,9 @@ impl SwdWire for Script {
     }
 }
 
-#[derive(Default)]
+/// The pins of a micro:bit V2's interface chip.
+const PINS: PinTiming = PinTiming::NRF52820;
+
 struct NoDrive(Cdc);
 
 impl Services for NoDrive {
@@ -89,7 +92,7 @@ impl Services for NoDrive {
 /// The responses to packets, one after the other; and how long they took.
 fn session(script: &Script, settings: Settings, packets: Vec<Vec<u8>>) -> (Vec<Vec<u8>>, Span) {
     run(Box::new(script.clone()), settings, |mut core| async move {
-        let mut services = NoDrive::default();
+        let mut services = NoDrive(Cdc::new(115_200));
         let mut responses = Vec::new();
         for packet in packets {
             let mut response = [0; PACKET_SIZE];
@@ -285,8 +288,8 @@ fn the_timestamp_bit_adds_the_cycle_counter_before_the_data() {
     assert_eq!(response.len(), 3 + 4 + 4);
     assert_eq!(response[7..], [0x55, 0, 0, 0]);
     let stamp = u32::from_le_bytes([response[3], response[4], response[5], response[6]]);
-    let transfer = timing::SwjClock::default().period() * 46 + timing::TRANSFER_OVERHEAD;
-    assert_eq!(stamp, timing::timestamp(Time::ZERO + transfer));
+    let transfer = PINS.default_swj_clock().period() * 46 + PINS.transfer_overhead();
+    assert_eq!(stamp, PINS.timestamp(Time::ZERO + transfer));
 }
 
 #[test]
@@ -317,7 +320,7 @@ fn configuration_reaches_the_wire() {
     ];
     session(&script, Settings::default(), packets);
     let timing = script.timing.lock().expect("a transfer");
-    let period = timing::SwjClock::nominal(1_000_000).expect("a clock").period();
+    let period = PINS.swj_clock(1_000_000).expect("a clock").period();
     assert_eq!(timing, SwdTiming { period, turnaround: 3, data_phase: true, idle: 9 });
 }
 
@@ -412,7 +415,7 @@ fn reset_if_no_auto_reset_touches_the_target_only_then() {
 #[test]
 fn uart_write_and_read_share_the_bridge() {
     let response = run(Box::new(Script::default()), Settings::default(), |mut core| async move {
-        let mut services = NoDrive::default();
+        let mut services = NoDrive(Cdc::new(115_200));
         services.0.bus_reset(&mut core);
         let mut response = [0; PACKET_SIZE];
         execute(&mut core, &mut services, &[0x84, 2, b'h', b'i'], &mut response).await;

@@ -10,7 +10,7 @@ use twinboard_sim::debug::SwdRequest;
 
 use super::packet::{Request, Response};
 use super::port::{Ack, DebugPort, SwdPort};
-use super::{ERROR, OK, timing};
+use super::{ERROR, OK};
 
 const RDBUFF: SwdRequest = SwdRequest { ap: false, read: true, address: 0xc };
 const WRITE_ABORT: SwdRequest = SwdRequest { ap: false, read: false, address: 0x0 };
@@ -70,7 +70,7 @@ pub async fn write_abort(port: &mut SwdPort, request: &mut Request<'_>, response
 
 /// `DAP_Transfer`: up to 255 reads and writes of registers. Answers with how many were done, the last acknowledge,
 /// and what was read.
-pub async fn transfer(port: &mut SwdPort, request: &mut Request<'_>, response: &mut Response<'_>) {
+pub async fn transfer(port: &mut SwdPort, stamps: bool, request: &mut Request<'_>, response: &mut Response<'_>) {
     request.u8();
     let count = request.u8();
     let done_at = response.reserve(2);
@@ -79,7 +79,7 @@ pub async fn transfer(port: &mut SwdPort, request: &mut Request<'_>, response: &
         response.set(done_at, 0);
         return response.set(done_at + 1, 0);
     }
-    let mut run = Run { port, request, response, posted: false, unchecked_write: false };
+    let mut run = Run { port, stamps, request, response, posted: false, unchecked_write: false };
     let (mut done, mut status) = (0, 0);
     for _ in 0..count {
         let transfer = Transfer::parse(run.request.u8());
@@ -110,6 +110,8 @@ fn skip(request: &mut Request<'_>, count: u8) {
 /// A `DAP_Transfer` under way.
 struct Run<'a, 'q, 'r> {
     port: &'a mut SwdPort,
+    /// There is a timer for time stamps.
+    stamps: bool,
     request: &'a mut Request<'q>,
     response: &'a mut Response<'r>,
     /// An AP read's result is still to be fetched.
@@ -199,8 +201,8 @@ impl Run<'_, '_, '_> {
     }
 
     fn stamp(&mut self, transfer: Transfer) {
-        if transfer.timestamp {
-            self.response.u32(timing::timestamp(self.port.now()));
+        if self.stamps && transfer.timestamp {
+            self.response.u32(self.port.table().timing.timestamp(self.port.now()));
         }
     }
 }

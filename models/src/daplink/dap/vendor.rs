@@ -94,7 +94,7 @@ pub async fn process<S: Services>(
             core.lamp.blink();
             response.u8(services.stream_write(core, request.bytes(usize::from(count))).await);
         }
-        0x8d => {
+        0x8d if core.config.personality().dap.erase_mode => {
             core.page_erase = request.u8() != 0;
             response.u8(OK);
         }

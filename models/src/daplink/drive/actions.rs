@@ -29,40 +29,35 @@ pub enum Action {
     PageErase(bool),
 }
 
-const ACTIONS: [(&Name, Action); 16] = [
-    (b"START_BLACT", Action::StartBootloader),
-    (b"ASSERT  ACT", Action::Assert),
-    (b"REFRESH ACT", Action::Refresh),
-    (b"ERASE   ACT", Action::Erase),
-    (b"AUTO_RSTCFG", Action::AutoReset(true)),
-    (b"HARD_RSTCFG", Action::AutoReset(false)),
-    (b"AUTO_ON CFG", Action::Automation(true)),
-    (b"AUTO_OFFCFG", Action::Automation(false)),
-    (b"OVFL_ON CFG", Action::Overflow(true)),
-    (b"OVFL_OFFCFG", Action::Overflow(false)),
-    (b"MSD_ON  CFG", Action::Drive(true)),
-    (b"MSD_OFF CFG", Action::Drive(false)),
-    (b"COMP_ON CFG", Action::Compatibility(true)),
-    (b"COMP_OFFCFG", Action::Compatibility(false)),
-    (b"PAGE_ON ACT", Action::PageErase(true)),
-    (b"PAGE_OFFACT", Action::PageErase(false)),
-];
+/// The name of a file, and what its creation does.
+pub type ActionFile = (&'static Name, Action);
 
 impl Action {
-    /// What a new file called `name` does, if anything.
+    /// What a new file called `name` does by `actions`, if anything.
     #[must_use]
-    pub fn of(name: &Name) -> Option<Action> {
-        ACTIONS.iter().find(|(file, _)| *file == name).map(|(_, action)| *action)
+    pub fn of(name: &Name, actions: &[ActionFile]) -> Option<Action> {
+        actions.iter().find(|(file, _)| *file == name).map(|(_, action)| *action)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daplink::personality::{MICROBIT_V1, MICROBIT_V2};
 
     #[test]
     fn names_are_matched_whole() {
-        assert_eq!(Action::of(b"AUTO_OFFCFG"), Some(Action::Automation(false)));
-        assert_eq!(Action::of(b"AUTO_OFFTXT"), None);
+        let actions = MICROBIT_V2.drive.actions;
+        assert_eq!(Action::of(b"AUTO_OFFCFG", actions), Some(Action::Automation(false)));
+        assert_eq!(Action::of(b"AUTO_OFFTXT", actions), None);
+    }
+
+    #[test]
+    fn version_0253_has_no_files_for_what_came_later() {
+        let actions = MICROBIT_V1.drive.actions;
+        assert_eq!(Action::of(b"ERASE   ACT", actions), Some(Action::Erase));
+        for name in [b"MSD_OFF CFG", b"COMP_ON CFG", b"PAGE_ON ACT"] {
+            assert_eq!(Action::of(name, actions), None);
+        }
     }
 }

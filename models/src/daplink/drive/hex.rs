@@ -36,9 +36,19 @@ pub enum Step {
     TooLong,
 }
 
+/// How a version of the firmware reads hex files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HexRules {
+    /// It knows Universal Hex files. If not, their records of new types are skipped as all unknown ones are.
+    pub universal: bool,
+    /// A record is looked at when its line ends, and not with its last digit.
+    pub at_line_end: bool,
+}
+
 /// The parser.
 #[derive(Clone, Debug)]
 pub struct HexParser {
+    rules: HexRules,
     boards: [u16; 2],
     record: [u8; RECORD_DATA + OVERHEAD],
     /// Bytes of the record so far.
@@ -60,8 +70,9 @@ pub struct HexParser {
 impl HexParser {
     /// A parser that takes data for `boards` (a board and its family) and data without a board.
     #[must_use]
-    pub fn new(boards: [u16; 2]) -> HexParser {
+    pub fn new(rules: HexRules, boards: [u16; 2]) -> HexParser {
         HexParser {
+            rules,
             boards,
             record: [0; RECORD_DATA + OVERHEAD],
             length: 0,
@@ -91,8 +102,18 @@ impl HexParser {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             match byte {
+                b'\r' | b'\n' if self.rules.at_line_end => {
+                    if !std::mem::replace(&mut self.complete, true)
+                        && let Some(step) = self.check()
+                    {
+                        return step;
+                    }
+                }
                 b'\r' | b'\n' => {}
-                b':' => (self.length, self.high_digit, self.complete) = (0, None, false),
+                b':' => {
+                    (self.length, self.high_digit, self.complete) = (0, None, false);
+                    self.record = [0; RECORD_DATA + OVERHEAD];
+                }
                 _ if self.complete => {}
                 digit => {
                     if let Some(step) = self.digit(digit) {
@@ -122,11 +143,19 @@ impl HexParser {
         let Some(slot) = self.record.get_mut(self.length) else { return Some(Step::TooLong) };
         *slot = high << 4 | nibble & 0x0f;
         self.length += 1;
-        if self.length < usize::from(self.record[0]) + OVERHEAD {
+        if self.rules.at_line_end || self.length < usize::from(self.record[0]) + OVERHEAD {
             return None;
         }
         self.complete = true;
-        let sum = self.record[..self.length].iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte));
+        self.check()
+    }
+
+    /// Looks at the record that has been read.
+    fn check(&mut self) -> Option<Step> {
+        let Some(record) = self.record.get(..usize::from(self.record[0]) + OVERHEAD) else {
+            return Some(Step::TooLong);
+        };
+        let sum = record.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte));
         if sum != 0 {
             return Some(Step::BadChecksum);
         }
@@ -137,7 +166,7 @@ impl HexParser {
     fn record(&mut self) -> Option<Step> {
         let value = u16::from_be_bytes([self.record[4], self.record[5]]);
         match self.record[3] {
-            DATA | CUSTOM_DATA => {
+            kind @ (DATA | CUSTOM_DATA) if kind == DATA || self.rules.universal => {
                 if self.board != 0 && !self.boards.contains(&self.board) {
                     self.skipping = true;
                     return None;
@@ -151,7 +180,7 @@ impl HexParser {
                 None
             }
             END_OF_FILE => Some(Step::EndOfFile),
-            BLOCK_START => {
+            BLOCK_START if self.rules.universal => {
                 self.board = value;
                 None
             }
@@ -189,12 +218,18 @@ mod tests {
     use proptest::prelude::*;
 
     const BOARDS: [u16; 2] = [0x9906, 0x9903];
+    const RULES: HexRules = HexRules { universal: true, at_line_end: false };
+    const OLD_RULES: HexRules = HexRules { universal: false, at_line_end: true };
 
     type Memory = BTreeMap<u32, u8>;
 
     /// Feeds a file in pieces of `size` bytes, as the drive does with sectors.
     fn parse(file: &[u8], size: usize) -> (Step, Memory) {
-        let mut parser = HexParser::new(BOARDS);
+        parse_by(RULES, file, size)
+    }
+
+    fn parse_by(rules: HexRules, file: &[u8], size: usize) -> (Step, Memory) {
+        let mut parser = HexParser::new(rules, BOARDS);
         let mut memory = Memory::new();
         for sector in file.chunks(size) {
             if !parser.begin(sector) {
@@ -258,9 +293,21 @@ mod tests {
             text
         };
         let file = section(0x9900, 0, 0x11) + &section(0x9903, 0x0d, 0x22) + &record(1, 0, &[]);
-        let (step, memory) = parse(file.as_bytes(), 512);
-        assert_eq!(step, Step::EndOfFile);
-        assert_eq!(memory.into_values().collect::<Vec<_>>(), [0x22; 16]);
+        for (rules, expected) in [(RULES, 0x22), (OLD_RULES, 0x11)] {
+            let (step, memory) = parse_by(rules, file.as_bytes(), 512);
+            assert_eq!(step, Step::EndOfFile);
+            assert_eq!(memory.into_values().collect::<Vec<_>>(), [expected; 16]);
+        }
+    }
+
+    #[test]
+    fn version_0253_looks_at_a_record_when_its_line_ends() {
+        let file = record(0, 0, &[1, 2]) + &record(1, 0, &[]);
+        assert_eq!(parse_by(OLD_RULES, file.as_bytes(), 512).0, Step::EndOfFile);
+        assert_eq!(parse_by(OLD_RULES, file.trim_end().as_bytes(), 512).0, Step::Done, "the last line has no end");
+        assert_eq!(parse(file.trim_end().as_bytes(), 512).0, Step::EndOfFile);
+        let cut = file.replacen("02", "03", 1);
+        assert_eq!(parse_by(OLD_RULES, cut.as_bytes(), 512).0, Step::BadChecksum);
     }
 
     #[test]
@@ -290,9 +337,11 @@ mod tests {
             }
             records.push(ihex::Record::EndOfFile);
             let file = ihex::create_object_file_representation(&records).expect("valid records");
-            let (step, memory) = parse(file.as_bytes(), size);
-            prop_assert_eq!(step, Step::EndOfFile);
-            prop_assert_eq!(memory, expected);
+            for rules in [RULES, OLD_RULES] {
+                let (step, memory) = parse_by(rules, file.as_bytes(), size);
+                prop_assert_eq!(step, Step::EndOfFile);
+                prop_assert_eq!(&memory, &expected);
+            }
         }
 
         #[test]
@@ -300,8 +349,10 @@ mod tests {
             garbage in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b":0123456789ABCDEF\r\n"[..])], 0..4000),
             size in 1usize..700,
         ) {
-            let (_, memory) = parse(&garbage, size);
-            prop_assert!(memory.len() <= garbage.len() / 2);
+            for rules in [RULES, OLD_RULES] {
+                let (_, memory) = parse_by(rules, &garbage, size);
+                prop_assert!(memory.len() <= garbage.len() / 2 + RECORD_DATA);
+            }
         }
     }
 }

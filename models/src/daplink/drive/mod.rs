@@ -15,7 +15,6 @@ mod tests;
 use super::error::Error;
 use super::msc::scsi::Medium;
 use super::shared::{Core, TargetFlash};
-use super::timing;
 use actions::Action;
 use mount::Mount;
 use stream::{Format, Progress, Stream};
@@ -30,9 +29,6 @@ pub struct Assert {
     /// The line in it.
     pub line: u16,
 }
-
-/// The assertion that ASSERT.ACT makes fail.
-const TEST_ASSERT: Assert = Assert { file: "../../../source/daplink/drag-n-drop/vfs_user.c", line: 226 };
 
 /// A file on the drive, by what is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,7 +125,7 @@ impl Drive {
                     remounts: self.remounts,
                 },
             ),
-            File::Fail => self.fail.map(Error::fail_txt).unwrap_or_default(),
+            File::Fail => self.fail.map(|error| core.config.personality().errors.fail_txt(error)).unwrap_or_default(),
             File::Assert => self.assert.as_ref().map(texts::assert_txt).unwrap_or_default(),
         }
     }
@@ -168,6 +164,9 @@ impl Drive {
 
     /// 90 ms have passed.
     pub async fn tick<F: TargetFlash>(&mut self, core: &mut Core, flash: &mut F) -> AfterTick {
+        if let Some(assert) = core.failed_assertion.take() {
+            self.assertion_failed(assert);
+        }
         let Some((left, entered)) = self.mount.tick(self.transfer.patience()) else { return AfterTick::GoOn };
         if left == mount::State::Connected {
             if self.transfer.state() != transfer::State::Finished {
@@ -182,9 +181,12 @@ impl Drive {
         self.medium.ready = entered == mount::State::Connected;
         if self.medium.ready {
             self.build(core);
-            if let Some(error) = self.fail {
+            let table = core.config.personality();
+            if let Some(error) = self.fail
+                && table.flash.shows_errors
+            {
                 // The display shows 500 + code; if even that fails, there is nobody left to tell.
-                let _ = flash.show_number(core, 500 + u16::from(error.code())).await;
+                let _ = flash.show_number(core, 500 + u16::from(table.errors.code(error))).await;
             }
         }
         AfterTick::GoOn
@@ -229,10 +231,11 @@ impl Drive {
     }
 
     async fn act<F: TargetFlash>(&mut self, core: &mut Core, flash: &mut F, name: &Name) {
-        let Some(action) = Action::of(name) else { return };
+        let table = &core.config.personality().drive;
+        let Some(action) = Action::of(name, table.actions) else { return };
         match action {
             Action::StartBootloader => self.restart = true,
-            Action::Assert => return self.assertion_failed(TEST_ASSERT),
+            Action::Assert => return self.assertion_failed(table.test_assert),
             Action::Refresh => {}
             // The original does not look at the result either.
             Action::Erase => drop(flash.erase_chip(core).await),
@@ -269,7 +272,7 @@ impl Drive {
             Sector::Ignored => {}
             Sector::AfterEnd => self.update(core, flash, Ok(())).await,
             Sector::Stream => {
-                core.work(timing::IMAGE_SECTOR).await;
+                core.work(core.config.personality().timing.image_sector).await;
                 let mut result = self.stream.write(core, flash, sector).await;
                 if let Ok(progress) = result {
                     self.transfer.stream_took(bytes, progress != Progress::Continue, progress == Progress::Ended);

@@ -5,7 +5,6 @@ use super::image::{Decoder, HEAD, Image};
 use crate::daplink::config::DapLinkConfig;
 use crate::daplink::error::Error;
 use crate::daplink::shared::{Core, TargetFlash};
-use crate::daplink::timing;
 
 /// How a file is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +70,10 @@ impl Stream {
         }
         let parser = match format {
             Format::Binary => Parser::Binary { address: config.target_flash.0 },
-            Format::Hex => Parser::Hex(Box::new(HexParser::new([config.board_id, config.default_board_id]))),
+            Format::Hex => Parser::Hex(Box::new(HexParser::new(
+                config.personality().drive.hex,
+                [config.board_id, config.default_board_id],
+            ))),
         };
         self.0 = Some(Open { parser, decoder: Decoder::new(format == Format::Binary), over: false });
         Ok(())
@@ -124,7 +126,7 @@ async fn write_hex<F: TargetFlash>(
     if !parser.begin(input) {
         return Ok(Progress::Continue);
     }
-    core.work(timing::HEX_CHARACTER * input.len() as u64).await;
+    core.work(core.config.personality().timing.hex_character * input.len() as u64).await;
     loop {
         let step = parser.parse(&mut input);
         let (address, data) = parser.take();

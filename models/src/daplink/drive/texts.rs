@@ -27,6 +27,30 @@ pub fn microbit_htm(config: &DapLinkConfig) -> String {
     lines.join("\r\n")
 }
 
+/// A line of DETAILS.TXT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each is the line of that name")]
+pub enum Detail {
+    BuildId,
+    UniqueId,
+    HicId,
+    AutoReset,
+    Automation,
+    Overflow,
+    Compatibility,
+    PageErase,
+    Mode,
+    InterfaceVersion,
+    BootloaderVersion,
+    GitSha,
+    LocalMods,
+    UsbInterfaces,
+    BootloaderCrc,
+    InterfaceCrc,
+    RemountCount,
+    Url,
+}
+
 /// What DETAILS.TXT shows beside the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Details<'a> {
@@ -43,34 +67,43 @@ pub struct Details<'a> {
 /// DETAILS.TXT.
 #[must_use]
 pub fn details_txt(config: &DapLinkConfig, details: &Details<'_>) -> String {
-    let mut text = String::from("# DAPLink Firmware - see https://daplink.io\r\n");
+    let table = &config.personality().drive;
+    let mut text = format!("{}\r\n", table.banner);
     let mut line = |label: &str, value: &str| {
         // Writing into a String cannot fail.
         let _ = write!(text, "{label}: {value}\r\n");
     };
     let flag = |set: bool| if set { "1" } else { "0" };
-    line("Build ID", &config.build_id);
-    line("Unique ID", details.serial);
-    line("HIC ID", &format!("{:08x}", config.hic_id));
-    line("Auto Reset", flag(details.settings.auto_reset));
-    line("Automation allowed", flag(details.settings.automation_allowed));
-    line("Overflow detection", flag(details.settings.overflow_detect));
-    line("Incompatible image detection", flag(details.settings.detect_incompatible));
-    line("Page erasing", flag(details.page_erase));
-    line("Daplink Mode", "Interface");
-    line("Interface Version", &format!("{:04}", config.version));
-    if let Some(version) = config.bootloader_version {
-        line("Bootloader Version", &format!("{version:04}"));
+    for detail in table.details {
+        match detail {
+            Detail::BuildId => line("Build ID", &config.build_id),
+            Detail::UniqueId => line("Unique ID", details.serial),
+            Detail::HicId => line("HIC ID", &format!("{:08x}", config.hic_id)),
+            Detail::AutoReset => line("Auto Reset", flag(details.settings.auto_reset)),
+            Detail::Automation => line("Automation allowed", flag(details.settings.automation_allowed)),
+            Detail::Overflow => line("Overflow detection", flag(details.settings.overflow_detect)),
+            Detail::Compatibility => line("Incompatible image detection", flag(details.settings.detect_incompatible)),
+            Detail::PageErase => line("Page erasing", flag(details.page_erase)),
+            Detail::Mode => line("Daplink Mode", "Interface"),
+            Detail::InterfaceVersion => line("Interface Version", &format!("{:04}", config.version)),
+            Detail::BootloaderVersion => {
+                if let Some(version) = config.bootloader_version {
+                    line("Bootloader Version", &format!("{version:04}"));
+                }
+            }
+            Detail::GitSha => line("Git SHA", &config.git_sha),
+            Detail::LocalMods => line("Local Mods", "0"),
+            Detail::UsbInterfaces => line("USB Interfaces", "MSD, CDC, HID, WebUSB"),
+            Detail::BootloaderCrc => {
+                if config.bootloader_version.is_some() {
+                    line("Bootloader CRC", &format!("0x{:08x}", config.bootloader_crc));
+                }
+            }
+            Detail::InterfaceCrc => line("Interface CRC", &format!("0x{:08x}", config.interface_crc)),
+            Detail::RemountCount => line("Remount count", &details.remounts.to_string()),
+            Detail::Url => line("URL", &config.target_url()),
+        }
     }
-    line("Git SHA", &config.git_sha);
-    line("Local Mods", "0");
-    line("USB Interfaces", "MSD, CDC, HID, WebUSB");
-    if config.bootloader_version.is_some() {
-        line("Bootloader CRC", &format!("0x{:08x}", config.bootloader_crc));
-    }
-    line("Interface CRC", &format!("0x{:08x}", config.interface_crc));
-    line("Remount count", &details.remounts.to_string());
-    line("URL", &config.target_url());
     text
 }
 

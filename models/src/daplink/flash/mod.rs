@@ -20,9 +20,6 @@ use target::Target;
 /// Bytes that are written at once; what a file leaves out of a block is 0xFF.
 const BLOCK: u32 = 1024;
 
-/// Bytes that are erased at once.
-const SECTOR: u32 = 4096;
-
 /// What an erased byte of flash is.
 const ERASED: u8 = 0xff;
 
@@ -42,8 +39,8 @@ enum State {
 
 /// Writes a stream of bytes to the target's flash, in blocks.
 ///
-/// Pieces may come in any order, but a block that is left is written and forgotten: what comes for it later is written
-/// over it, with 0xFF around.
+/// Pieces may come in any order, unless the version of the firmware wants them ascending, but a block that is left is
+/// written and forgotten: what comes for it later is written over it, with 0xFF around.
 #[derive(Debug)]
 pub struct FlashManager {
     target: Target,
@@ -53,6 +50,8 @@ pub struct FlashManager {
     block: Option<u32>,
     /// The sector that was written last.
     sector: Option<u32>,
+    /// Behind the last byte that came.
+    end: u32,
 }
 
 impl Default for FlashManager {
@@ -63,6 +62,7 @@ impl Default for FlashManager {
             buffer: [ERASED; BLOCK as usize],
             block: None,
             sector: None,
+            end: 0,
         }
     }
 }
@@ -79,10 +79,18 @@ impl FlashManager {
     }
 
     async fn write(&mut self, core: &mut Core, address: u32, data: &[u8]) -> Result<(), Error> {
+        let table = &core.config.personality().flash;
+        if let Some(assert) = table.ascending
+            && address < self.end
+        {
+            core.failed_assertion = Some(assert);
+            return Err(Error::Internal);
+        }
+        self.end = address.wrapping_add(data.len() as u32);
         let (mut address, mut data) = (address, data);
         while !data.is_empty() {
             let (block, offset) = (address - address % BLOCK, (address % BLOCK) as usize);
-            let sector = address - address % SECTOR;
+            let sector = address - address % table.sector;
             if self.block != Some(block) {
                 self.flush(core).await?;
             }

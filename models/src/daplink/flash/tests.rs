@@ -2,10 +2,11 @@ use twinboard_sim::debug::{SwdRequest, SwdTiming, SwdTransfer, SwdWire};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Drive;
 
-use super::algorithm::{BLOB, ERASE_CHIP, ERASE_SECTOR, LOAD, PROGRAM_PAGE};
+use super::algorithm::{NRF51, NRF52};
 use super::*;
 use crate::daplink::config::Settings;
-use crate::daplink::testing::{FakeTarget, run};
+use crate::daplink::personality::Board;
+use crate::daplink::testing::{FakeTarget, run, run_on};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -16,8 +17,18 @@ fn program(
     page_erase: bool,
     pieces: &'static [(u32, &'static [u8])],
 ) -> (Result<(), Error>, Arc<Mutex<FakeTarget>>, Span) {
+    program_on(Board::MicrobitV2, target, settings, page_erase, pieces)
+}
+
+fn program_on(
+    board: Board,
+    target: FakeTarget,
+    settings: Settings,
+    page_erase: bool,
+    pieces: &'static [(u32, &'static [u8])],
+) -> (Result<(), Error>, Arc<Mutex<FakeTarget>>, Span) {
     let (target, wire) = target.wired();
-    let (result, end) = run(wire, settings, |mut core| async move {
+    let (result, end) = run_on(board, wire, settings, |mut core| async move {
         core.page_erase = page_erase;
         let mut flash = FlashManager::default();
         let mut result = flash.open(&mut core).await;
@@ -34,7 +45,7 @@ fn program(
 }
 
 fn calls(target: &FakeTarget, function: u32) -> Vec<u32> {
-    target.calls.iter().filter(|(entry, _)| *entry == function - LOAD).map(|(_, first)| *first).collect()
+    target.calls.iter().filter(|(entry, _)| *entry == function - NRF52.load).map(|(_, first)| *first).collect()
 }
 
 const VECTORS: &[u8] = &[0x00, 0x10, 0x00, 0x20, 0x01, 0x02, 0x00, 0x00];
@@ -45,9 +56,9 @@ fn the_chip_is_erased_once_and_blocks_are_filled_up_with_ff() {
         program(FakeTarget::default(), Settings::default(), false, &[(0, VECTORS), (0x1234, b"abc"), (0x1237, b"d")]);
     let target = target.lock();
     assert_eq!(result, Ok(()));
-    assert_eq!(calls(&target, ERASE_CHIP).len(), 1);
-    assert_eq!(calls(&target, ERASE_SECTOR), []);
-    assert_eq!(calls(&target, PROGRAM_PAGE), [0, 0x200, 0x1000, 0x1200]);
+    assert_eq!(calls(&target, NRF52.erase_chip).len(), 1);
+    assert_eq!(calls(&target, NRF52.erase_sector), []);
+    assert_eq!(calls(&target, NRF52.program_page), [0, 0x200, 0x1000, 0x1200]);
     assert_eq!(&target.flash[..8], VECTORS);
     assert_eq!(&target.flash[0x1234..0x1239], b"abcd\xff");
     assert!(target.flash[8..0x1234].iter().all(|b| *b == 0xff));
@@ -73,8 +84,8 @@ fn page_erase_erases_each_sector_as_it_is_entered() {
         program(FakeTarget::default(), Settings::default(), true, &[(0, VECTORS), (0x2100, b"a"), (0x2400, b"b")]);
     let target = target.lock();
     assert_eq!(result, Ok(()));
-    assert_eq!(calls(&target, ERASE_CHIP), []);
-    assert_eq!(calls(&target, ERASE_SECTOR), [0, 0x2000]);
+    assert_eq!(calls(&target, NRF52.erase_chip), []);
+    assert_eq!(calls(&target, NRF52.erase_sector), [0, 0x2000]);
     assert_eq!(target.flash[0x1000], 0, "the sector between them is untouched");
 }
 
@@ -84,7 +95,7 @@ fn the_uicr_is_written_in_a_whole_block() {
         program(FakeTarget::default(), Settings::default(), false, &[(0x1000_1014, &[0, 0, 7, 0])]);
     assert_eq!(result, Ok(()));
     assert_eq!(target.lock().uicr[0x14..0x18], [0, 0, 7, 0]);
-    assert_eq!(calls(&target.lock(), PROGRAM_PAGE), [0x1000_1000, 0x1000_1200]);
+    assert_eq!(calls(&target.lock(), NRF52.program_page), [0x1000_1000, 0x1000_1200]);
 }
 
 #[test]
@@ -170,8 +181,8 @@ fn the_number_program_carries_its_number_behind_the_mark() {
 
 #[test]
 fn the_algorithm_fits_below_its_static_base() {
-    assert!(BLOB.len() <= 0x150);
-    assert!(LOAD + BLOB.len() as u32 <= super::algorithm::FRAME.static_base);
+    assert!(NRF52.blob.len() <= 0x150);
+    assert!(NRF52.load + NRF52.blob.len() as u32 <= NRF52.frame.static_base);
 }
 
 #[test]
@@ -181,4 +192,41 @@ fn programming_512_bytes_takes_about_17_ms_less_usb_and_parsing() {
     let (_, _, long) = program(FakeTarget::default(), Settings::default(), false, &DATA);
     let chunk = Span((long.0 - short.0) / 30);
     assert!(chunk > Span::ms(12) && chunk < Span::ms(14), "{chunk:?}");
+}
+
+#[test]
+fn an_nrf51s_algorithm_is_initialized_before_and_after_the_erase_and_never_ended() {
+    let pieces = &[(0, VECTORS), (0x4_0000 - 4, b"last"), (0x1000_10c0, b"uicr")];
+    let target = FakeTarget::nrf51();
+    let (result, target, _) = program_on(Board::MicrobitV1, target, Settings::default(), false, pieces);
+    let target = target.lock();
+    assert_eq!(result, Ok(()));
+    let expected = [
+        (NRF51.init, 0),
+        (NRF51.erase_chip, 0),
+        (NRF51.init, 0),
+        (NRF51.program_page, 0),
+        (NRF51.program_page, 0x200),
+        (NRF51.program_page, 0x3_fc00),
+        (NRF51.program_page, 0x3_fe00),
+        (NRF51.program_page, 0x1000_1000),
+        (NRF51.program_page, 0x1000_1200),
+    ];
+    assert_eq!(target.calls, expected.map(|(entry, first)| (entry - NRF51.load, first)));
+    assert_eq!((&target.flash[..8], &target.flash[0x4_0000 - 4..]), (VECTORS, &b"last"[..]));
+    assert_eq!(&target.uicr[0xc0..0xc5], b"uicr\xff");
+    // Erased and halted twice by AIRCR, then let run by its pin.
+    assert_eq!((target.resets, target.running), (3, true));
+}
+
+#[test]
+fn version_0253_refuses_addresses_that_go_back_and_verifies_with_an_older_error() {
+    let pieces = &[(0x400, VECTORS), (0x3ff, b"x")];
+    let target = FakeTarget::nrf51();
+    let (result, target, _) = program_on(Board::MicrobitV1, target, Settings::default(), false, pieces);
+    assert_eq!(result, Err(Error::Internal));
+    assert_eq!(calls(&target.lock(), NRF51.program_page), [], "what was in the buffer is lost");
+    let stuck = FakeTarget { stuck: 0x10, ..FakeTarget::nrf51() };
+    let (result, ..) = program_on(Board::MicrobitV1, stuck, Settings::default(), false, &[(0, VECTORS)]);
+    assert_eq!(result, Err(Error::Write));
 }

@@ -7,8 +7,10 @@ use twinboard_sim::wire::Drive;
 
 use super::*;
 use crate::daplink::config::Settings;
-use crate::daplink::flash::algorithm;
-use crate::daplink::testing::{FakeTarget, run};
+use crate::daplink::dap::timing::PinTiming;
+use crate::daplink::flash::algorithm::NRF52;
+use crate::daplink::personality::Board;
+use crate::daplink::testing::{FakeTarget, run, run_on};
 
 /// What went over the wire: bits written, or a transfer with its data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,12 +56,16 @@ impl SwdWire for Tap {
 /// What came of it, the target afterwards, and what went over the wire.
 type Outcome = (Vec<Result<()>>, Arc<Mutex<FakeTarget>>, Vec<(Time, Event)>);
 
-/// Brings a target into states, one after the other.
+/// Brings the target of a micro:bit V2 into states, one after the other.
 fn states(target: FakeTarget, states: &'static [TargetState]) -> Outcome {
+    states_on(Board::MicrobitV2, target, states)
+}
+
+fn states_on(board: Board, target: FakeTarget, states: &'static [TargetState]) -> Outcome {
     let (target, wire) = target.wired();
     let events = Arc::<Mutex<Vec<_>>>::default();
     let tap = Tap { wire, events: events.clone() };
-    let results = run(Box::new(tap), Settings::default(), |mut core| async move {
+    let results = run_on(board, Box::new(tap), Settings::default(), |mut core| async move {
         let mut results = Vec::new();
         for state in states {
             results.push(core.swd.set_target_state(*state).await);
@@ -137,6 +143,30 @@ fn a_held_target_does_not_run_until_it_is_released() {
 }
 
 #[test]
+fn an_nrf51_is_reset_by_20_ms_of_both_lines_low_after_its_reset_register_allows_it() {
+    let (results, target, events) = states_on(Board::MicrobitV1, FakeTarget::nrf51(), &[TargetState::ResetRun]);
+    assert_eq!(results, [Ok(())]);
+    let target = target.lock();
+    assert_eq!((target.resets, target.in_reset, target.running), (1, false, true));
+    assert!(target.powered, "0253 leaves debug power on");
+    let allowed = events.iter().position(|(_, e)| *e == Event::Write(true, AP_TAR as u8, 0x4000_0544));
+    assert_eq!(events[allowed.expect("TAR is written") + 2].1, Event::Write(true, AP_DRW as u8, 1));
+    let last = events.last().expect("events").0;
+    assert!(last < Time::ZERO + Span::ms(20), "nothing is clocked while the lines are low");
+}
+
+#[test]
+fn an_nrf51_stays_in_reset_while_it_is_held_and_clocks_end_that() {
+    let (results, target, _) = states_on(Board::MicrobitV1, FakeTarget::nrf51(), &[TargetState::ResetHold]);
+    assert_eq!(results, [Ok(())]);
+    assert!(target.lock().in_reset);
+    let (_, target, _) =
+        states_on(Board::MicrobitV1, FakeTarget::nrf51(), &[TargetState::ResetHold, TargetState::Halt]);
+    let target = target.lock();
+    assert_eq!((target.in_reset, target.resets), (false, 1));
+}
+
+#[test]
 fn halting_and_running_leave_the_target_unreset() {
     let (results, target, _) = states(FakeTarget::default(), &[TargetState::Halt]);
     assert_eq!((results, target.lock().running), (vec![Ok(())], false));
@@ -163,7 +193,7 @@ fn a_debuggers_settings_are_lost_when_the_firmware_touches_the_target() {
         core.swd.port.settings.idle_cycles = 8;
         core.swd.set_target_state(TargetState::Halt).await.map(|()| core.swd.port.settings)
     });
-    assert_eq!(settings, Ok(super::super::dap::port::Settings::default()));
+    assert_eq!(settings, Ok(super::super::dap::port::Settings::after_setup(&PinTiming::NRF52820)));
 }
 
 #[test]
@@ -196,7 +226,7 @@ fn a_call_returns_what_the_function_returned_unless_0() {
         let (_, wire) = FakeTarget { result, ..FakeTarget::default() }.wired();
         run(wire, Settings::default(), |mut core| async move {
             core.swd.set_target_state(TargetState::ResetProgram).await?;
-            core.swd.call(&algorithm::FRAME, algorithm::INIT, [0, 0, 1, 0]).await
+            core.swd.call(&NRF52.frame, NRF52.init, [0, 0, 1, 0]).await
         })
     };
     assert_eq!(call(0), Ok(()));
