@@ -1,0 +1,21 @@
+/* The serial line to the interface chip, and through it to the computer. */
+#ifndef UART_H
+#define UART_H
+
+#include <stdint.h>
+
+/* Values of the BAUDRATE register. */
+#define BAUD_9600    0x00275000
+#define BAUD_115200  0x01D7E000
+
+void uart_init(uint32_t baudrate);
+
+/* The next character that came in, or -1. */
+int uart_getchar(void);
+
+/* Queues a character; sleeps while the queue is full. */
+void uart_putchar(char c);
+
+void uart_puts(const char *text);
+
+#endif
