@@ -17,6 +17,7 @@ use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
 use crate::parts::PinObserver;
+use crate::parts::air::{Reception, Transmission};
 use crate::parts::i2c::I2cBus;
 
 const RAM: u32 = 0x2000_0000;
@@ -107,6 +108,25 @@ impl Nrf5 {
     pub fn attach_i2c(&mut self, bus: I2cBus) {
         self.soc.attach_i2c(self.cycle(), bus);
         self.core.schedule(self.core.cycle());
+    }
+
+    /// Takes the packets that the chip's radio began to send since the last call.
+    pub fn take_sent(&mut self, sent: &mut Vec<Transmission>) {
+        self.soc.with_radio(|radio| sent.extend(radio.take_sent()));
+    }
+
+    /// Something arrives at the chip's antenna. Its start must not be before the chip's time by more than
+    /// [`Transmission::SOONEST`].
+    pub fn hear(&mut self, reception: Reception) {
+        let noticed = reception.transmission.start + Transmission::SOONEST;
+        self.soc.with_radio(|radio| radio.hear(reception));
+        self.core.schedule(self.soc.clock.core_cycles(noticed.0.div_ceil(CYCLE_PS)));
+    }
+
+    /// The chip's radio begins no packet before this time, if its program does nothing before `from`.
+    pub fn silent_until(&mut self, from: Time) -> Time {
+        let cycle = from.0.div_ceil(CYCLE_PS).max(self.cycle());
+        time(self.soc.with_radio(|radio| radio.silent_until(cycle)).unwrap_or(NEVER))
     }
 
     /// What kind of chip it is.

@@ -5,12 +5,16 @@
 //! a register machine in a file of its own that reads like its chapter of the product specification ("PS" in the
 //! comments); the bus, the interrupts and the order of things are the chip's business.
 
+mod aar;
 mod acl;
 mod approtect;
 mod bus;
+mod ccm;
+mod ccm_aar;
 mod chip;
 mod clock;
 mod ctrl_ap;
+mod ecb;
 mod egu;
 mod ficr;
 mod gpio;
@@ -26,6 +30,7 @@ mod pins;
 mod power;
 mod power_clock;
 mod ppi;
+mod radio;
 mod rbpconf;
 mod rng;
 mod rtc;
@@ -42,6 +47,7 @@ pub use chip::Nrf5;
 pub use clock::Crystals;
 pub use nrf51822::NRF51822;
 pub use nrf52833::NRF52833;
+pub(crate) use rng::Noise;
 pub use table::{BuildCode, ChipTable, Options};
 
 /// The chips of the family that are modelled.

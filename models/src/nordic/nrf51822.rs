@@ -6,10 +6,12 @@ use std::sync::LazyLock;
 
 use twinboard_sim::cpu::arm::{CoreConfig, config};
 
+use super::ccm_aar;
 use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
-use super::table::PeripheralKind::{Inert, Rng, Rtc, Temp, Timer, Wdt};
+use super::radio::registers;
+use super::table::PeripheralKind::{CcmAar, Ecb, Inert, Radio, Rng, Rtc, Temp, Timer, Wdt};
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
@@ -70,7 +72,7 @@ const TIMER0: TimerSpec = TimerSpec { cc: 4, bits: 32 };
 const TIMER12: TimerSpec = TimerSpec { cc: 4, bits: 16 };
 
 const PERIPHERALS: &[PeripheralEntry] = &[
-    PeripheralEntry::new("RADIO", 0x01, Inert(RADIO)).with_power(),
+    PeripheralEntry::new("RADIO", 0x01, Radio(&registers::NRF51)).with_power(),
     PeripheralEntry::new("UART0", 0x02, Inert(UART)).with_power(),
     PeripheralEntry::new("SPI0/TWI0", 0x03, Inert(SERIAL)).with_power(),
     PeripheralEntry::new("SPI1/TWI1/SPIS1", 0x04, Inert(SERIAL)).with_power(),
@@ -81,8 +83,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("RTC0", 0x0B, Rtc(3)).with_power(),
     PeripheralEntry::new("TEMP", 0x0C, Temp).with_power(),
     PeripheralEntry::new("RNG", 0x0D, Rng).with_power(),
-    PeripheralEntry::new("ECB", 0x0E, Inert(ECB)).with_power(),
-    PeripheralEntry::new("CCM/AAR", 0x0F, Inert(CCM_AAR)).with_power(),
+    PeripheralEntry::new("ECB", 0x0E, Ecb(544)).with_power(),
+    PeripheralEntry::new("CCM/AAR", 0x0F, CcmAar(ccm_aar::NRF51)).with_power(),
     PeripheralEntry::new("WDT", 0x10, Wdt).with_power(),
     PeripheralEntry::new("RTC1", 0x11, Rtc(4)).with_power(),
     PeripheralEntry::new("QDEC", 0x12, Inert(QDEC)).with_power(),
@@ -96,13 +98,6 @@ const PERIPHERALS: &[PeripheralEntry] = &[
 ];
 
 const DISCONNECTED: u32 = u32::MAX;
-
-const RADIO: InertSpec = InertSpec {
-    events: 0x4FF,
-    registers: &[(0x200, 0x200), (0x400, 0x410), (0x504, 0x560), (0x600, 0x640), (0x724, 0x734)],
-    resets: &[(0x508, 2), (0x554, 0x40)],
-    set_clear: &[],
-};
 
 const UART: InertSpec = InertSpec {
     events: 0x2_0287,
@@ -137,15 +132,6 @@ const SERIAL: InertSpec = InertSpec {
 
 const ADC: InertSpec =
     InertSpec { events: 1, registers: &[(0x400, 0x400), (0x500, 0x508)], resets: &[(0x504, 0x18)], set_clear: &[] };
-
-const ECB: InertSpec = InertSpec { events: 0b11, registers: &[(0x504, 0x504)], ..InertSpec::EMPTY };
-
-const CCM_AAR: InertSpec = InertSpec {
-    events: 0b111,
-    registers: &[(0x200, 0x200), (0x400, 0x400), (0x500, 0x514)],
-    resets: &[(0x504, 1)],
-    set_clear: &[],
-};
 
 const QDEC: InertSpec = InertSpec {
     events: 0b111,

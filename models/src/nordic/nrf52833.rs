@@ -6,10 +6,12 @@ use std::sync::LazyLock;
 
 use twinboard_sim::cpu::arm::{CoreConfig, config};
 
+use super::ccm_aar;
 use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
-use super::table::PeripheralKind::{Egu, Inert, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt};
+use super::radio::registers;
+use super::table::PeripheralKind::{CcmAar, Ecb, Egu, Inert, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt};
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
@@ -85,6 +87,10 @@ pub const NRF52833: ChipTable = ChipTable {
         0x4000_5618,
         0x4000_5688,
         0x4000_568C,
+        0x4000_8150, // TIMER0: S113 clears COMPARE[4], COMPARE[5] and their CC
+        0x4000_8154,
+        0x4000_8550,
+        0x4000_8554,
         0x4000_8C0C,
         0x4000_AC0C,
         0x4000_C504,
@@ -99,7 +105,7 @@ pub const NRF52833: ChipTable = ChipTable {
 };
 
 const PERIPHERALS: &[PeripheralEntry] = &[
-    PeripheralEntry::new("RADIO", 0x01, Inert(RADIO)),
+    PeripheralEntry::new("RADIO", 0x01, Radio(&registers::NRF52833)).with_power(),
     PeripheralEntry::new("UARTE0", 0x02, Uarte),
     PeripheralEntry::new("SPIM0/TWIM0", 0x03, Twim(SERIAL)),
     PeripheralEntry::new("SPIM1/TWIM1", 0x04, Twim(SERIAL)),
@@ -111,8 +117,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("RTC0", 0x0B, Rtc(3)),
     PeripheralEntry::new("TEMP", 0x0C, Temp),
     PeripheralEntry::new("RNG", 0x0D, Rng),
-    PeripheralEntry::new("ECB", 0x0E, Inert(ECB)),
-    PeripheralEntry::new("CCM/AAR", 0x0F, Inert(CCM_AAR)),
+    PeripheralEntry::new("ECB", 0x0E, Ecb(460)),
+    PeripheralEntry::new("CCM/AAR", 0x0F, CcmAar(ccm_aar::NRF52833)),
     PeripheralEntry::new("WDT", 0x10, Wdt),
     PeripheralEntry::new("RTC1", 0x11, Rtc(4)),
     PeripheralEntry::new("QDEC", 0x12, Inert(QDEC)),
@@ -144,32 +150,6 @@ const FOUR_CC: TimerSpec = TimerSpec { cc: 4, bits: 32 };
 const SIX_CC: TimerSpec = TimerSpec { cc: 6, bits: 32 };
 
 const DISCONNECTED: u32 = u32::MAX;
-
-const RADIO: InertSpec = InertSpec {
-    events: 0x1DFF_F5FF,
-    registers: &[
-        (0x200, 0x200),
-        (0x400, 0x414),
-        (0x44C, 0x458),
-        (0x504, 0x53C),
-        (0x544, 0x560),
-        (0x600, 0x66C),
-        (0x900, 0x958),
-        (0xFFC, 0xFFC),
-    ],
-    resets: &[
-        (0x508, 0x2),
-        (0x554, 0x40),
-        (0x650, 0x200),
-        (0x660, 0xA7),
-        (0x66C, 0x052D_0000),
-        (0x904, 0x2800),
-        (0x910, 0x2_3282),
-        (0x954, 0x1000),
-        (0xFFC, 1),
-    ],
-    set_clear: &[],
-};
 
 /// SPI, SPIM, SPIS, TWI, TWIM and TWIS share their pages; ENABLE chooses.
 pub(super) const SERIAL: InertSpec = InertSpec {
@@ -248,15 +228,6 @@ pub(super) const SAADC: InertSpec = InertSpec {
         (0x58C, 0x7FFF_8000),
         (0x5F0, 1),
     ],
-    set_clear: &[],
-};
-
-const ECB: InertSpec = InertSpec { events: 0b11, registers: &[(0x504, 0x504)], ..InertSpec::EMPTY };
-
-const CCM_AAR: InertSpec = InertSpec {
-    events: 0b111,
-    registers: &[(0x200, 0x200), (0x400, 0x400), (0x500, 0x520)],
-    resets: &[(0x504, 1), (0x518, 0xFB), (0x520, 0xE3)],
     set_clear: &[],
 };
 

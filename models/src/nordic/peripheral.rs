@@ -21,6 +21,7 @@ use twinboard_sim::wire::SerialFrame;
 
 use super::clock::LfClk;
 use super::pins::Pins;
+use super::radio::Radio;
 use crate::parts::i2c::I2cBus;
 
 /// Cycles (of 1/64 MHz, the family's unit of time) in one cycle of PCLK16M, the clock that tasks, events and the PPI work with.
@@ -148,6 +149,11 @@ pub trait Peripheral: Send {
 
     /// The levels of the pins in `changed` changed.
     fn levels_changed(&mut self, _cx: &mut Cx<'_>, _changed: u64) {}
+
+    /// The radio, if it is one.
+    fn radio(&mut self) -> Option<&mut Radio> {
+        None
+    }
 
     /// A character starts on the net of `pin`, `start_ps` picoseconds after power-on.
     fn serial(&mut self, _cx: &mut Cx<'_>, _pin: u8, _start_ps: u64, _frame: SerialFrame) {}

@@ -21,6 +21,7 @@ use super::peripheral::{CYCLE_PS, Cx, EVENTS, NEVER, PCLK16M, Peripheral, Reques
 use super::pins::Pins;
 use super::power_clock::PowerClock;
 use super::ppi::{Ppi, bits};
+use super::radio::Radio;
 use super::rbpconf::{Rbpconf, UICR_RBPCONF};
 use super::table::{ChipTable, Options, PeripheralEntry, Protection, ResetPin, Series};
 use crate::parts::i2c::I2cBus;
@@ -223,6 +224,18 @@ impl Soc {
         let place = self.incoming.partition_point(|(at, _)| *at <= cycle);
         self.incoming.insert(place, (cycle, edge));
         self.earliest = self.earliest.min(cycle);
+    }
+
+    /// Runs `f` on the chip's radio, if it has one.
+    pub fn with_radio<T>(&mut self, f: impl FnOnce(&mut Radio) -> T) -> Option<T> {
+        let lfclk = self.lfclk;
+        let slot = self.others.iter_mut().position(|device| device.radio().is_some())?;
+        let device = &mut self.others[slot];
+        let result = device.radio().map(f);
+        let due = device.next(&lfclk);
+        self.due[OTHERS + slot] = due;
+        self.earliest = self.earliest.min(due);
+        result
     }
 
     /// Whether DETECT is up: some pin has the level that its SENSE waits for.

@@ -2,11 +2,15 @@
 
 use twinboard_sim::cpu::arm::CoreConfig;
 
+use super::ccm_aar::CcmAar;
 use super::clock::Crystals;
+use super::ecb::Ecb;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
 use super::nvmc::FlashSpec;
 use super::peripheral::{Peripheral, Reset};
+use super::radio::Radio;
+use super::radio::registers::RadioSpec;
 use super::rng::Rng;
 use super::rtc::Rtc;
 use super::saadc::Saadc;
@@ -176,6 +180,12 @@ pub enum PeripheralKind {
     Saadc(InertSpec),
     /// TWIM, and what shares its page.
     Twim(InertSpec),
+    /// RADIO.
+    Radio(&'static RadioSpec),
+    /// ECB that takes so many cycles for a block.
+    Ecb(u64),
+    /// CCM and AAR.
+    CcmAar(InertSpec),
     /// Registers only.
     Inert(InertSpec),
 }
@@ -194,6 +204,9 @@ impl PeripheralKind {
             PeripheralKind::Uarte => Box::new(Uarte::default()),
             PeripheralKind::Saadc(spec) => Box::new(Saadc::new(spec)),
             PeripheralKind::Twim(spec) => Box::new(Twim::new(spec)),
+            PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),
+            PeripheralKind::Ecb(block) => Box::new(Ecb::new(block)),
+            PeripheralKind::CcmAar(spec) => Box::new(CcmAar::new(spec)),
             PeripheralKind::Inert(spec) => Box::new(Inert::new(spec)),
         }
     }
