@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station};
 use twinboard_models::image::{Image, ImageError, MICROBIT_V2};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
@@ -23,6 +23,8 @@ use crate::state;
 pub struct Desk {
     /// The board.
     pub powered: Powered,
+    /// Where other boards are within earshot.
+    station: Option<Station>,
     gdb: Vec<(GdbServer, SharedChip)>,
     state: Option<PathBuf>,
 }
@@ -47,7 +49,17 @@ impl From<ClockMode> for pace::ClockMode {
 /// Powers every board of `names`; a board that is named twice has two specimens.
 pub fn power_on_all(names: &[String], options: &BoardOptions) -> Result<Vec<Desk>, Failure> {
     let several = names.len() > 1;
-    (0u32..).zip(names).map(|(specimen, name)| power_on(name, specimen, several, options)).collect()
+    let mut desks = (0u32..)
+        .zip(names)
+        .map(|(specimen, name)| power_on(name, specimen, several, options))
+        .collect::<Result<Vec<_>, _>>()?;
+    if several {
+        let air = SharedAir::default();
+        for desk in &mut desks {
+            desk.station = Some(air.join());
+        }
+    }
+    Ok(desks)
 }
 
 /// Powers the board called `name`, a built-in one or a file. `specimen` tells boards of one kind apart.
@@ -84,7 +96,7 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     if options.hold_reset {
         powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
     }
-    Ok(Desk { powered, gdb, state: options.state.clone() })
+    Ok(Desk { powered, station: None, gdb, state: options.state.clone() })
 }
 
 /// Where USB traffic is recorded, if it is.
@@ -174,6 +186,14 @@ impl Desk {
         }
     }
 
+    /// Makes the board's time pass, with other boards within earshot or not.
+    fn let_pass(&mut self, until: Time) {
+        match &mut self.station {
+            Some(station) => station.advance(&mut self.powered, until),
+            None => self.powered.advance(until),
+        }
+    }
+
     /// While somebody debugs, the board looks up this often.
     const DEBUG_SLICE: Span = Span::us(500);
 }
@@ -190,10 +210,10 @@ impl Machine for Desk {
 
     fn advance(&mut self, until: Time) {
         if self.gdb.is_empty() {
-            self.powered.advance(until);
+            self.let_pass(until);
             return;
         }
-        self.powered.advance(until.min(self.now() + Desk::DEBUG_SLICE));
+        self.let_pass(until.min(self.now() + Desk::DEBUG_SLICE));
         for (server, chip) in &mut self.gdb {
             chip.lock().with_cpu(&mut |cpu| server.poll(cpu));
         }

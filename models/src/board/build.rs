@@ -11,6 +11,7 @@ use twinboard_sim::board::{Builder, Driver, NetId, Promise, PromisingWire, Share
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::wire::{Drive, PinId, Signal};
 
+use super::ether::Antenna;
 use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
 use super::powered::{Button, Model, Powered};
 use crate::daplink::{DapLink, DapLinkConfig, pins};
@@ -20,6 +21,9 @@ use crate::image::Image;
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, Picture, SIZE, STRAIGHT, SharedLedMatrix};
 use crate::parts::world::SharedWorld;
+
+/// Boards stand so far from each other if nothing is said, in metres.
+const DISTANCE: f64 = 1.0;
 
 /// What is decided when a board is powered, beside its file.
 #[derive(Debug, Default)]
@@ -41,6 +45,10 @@ struct NrfSettings {
     seed: u64,
     device_id: Option<[u32; 2]>,
     build_code: Option<String>,
+    /// How far the board is from others in metres, 1 if nothing is said.
+    radio_distance: Option<f64>,
+    /// The part of all packets that arrive damaged.
+    radio_loss: f64,
 }
 
 impl BoardFile {
@@ -139,6 +147,7 @@ impl BoardFile {
             board: builder.power_on(options.driver),
             chips,
             world,
+            antenna: self.antenna(options)?,
             buttons,
             matrix,
         })
@@ -164,6 +173,26 @@ impl BoardFile {
             chip.lock().attach_i2c(bus);
         }
         Ok(())
+    }
+
+    /// The board's antenna, as the settings of its chip with a radio say.
+    fn antenna(&self, options: &PowerOn<'_>) -> Result<Antenna, BoardError> {
+        let Some(entry) = self.chips.iter().find(|entry| nordic_chip(entry.model.as_ref()).is_some()) else {
+            return Ok(Antenna::new(DISTANCE, 0.0, 0));
+        };
+        let given: NrfSettings = settings(entry)?;
+        let distance = given.radio_distance.unwrap_or(DISTANCE);
+        for (key, value, most) in [("radio_distance", distance, 1e6), ("radio_loss", given.radio_loss, 1.0)] {
+            if !(0.0..=most).contains(&value) {
+                let message =
+                    format!("setting {key} of {}: 0 to {most} was expected, not {value}", entry.name.as_ref());
+                return Err(match entry.settings.get(key) {
+                    Some(place) if !place.span().is_empty() => BoardError::at(place, message),
+                    _ => BoardError::anywhere(message),
+                });
+            }
+        }
+        Ok(Antenna::new(distance, given.radio_loss, given.seed ^ u64::from(options.specimen)))
     }
 
     /// A debug wire goes from an interface chip to one chip with a debug port.

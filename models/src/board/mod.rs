@@ -1,13 +1,19 @@
 //! Boards: files that say which chips there are and how they are wired, and the boards built from them.
 
 mod build;
+mod ether;
 pub mod file;
 pub mod i2c;
 mod powered;
+mod room;
+mod shared_air;
 
 pub use build::PowerOn;
+pub use ether::Antenna;
 pub use file::{BoardError, BoardFile};
 pub use powered::{Model, NoSuchButton, Powered};
+pub use room::Room;
+pub use shared_air::{SharedAir, Station};
 
 /// The boards that come with twinboard: name and file.
 pub const BUILT_IN: &[(&str, &str)] = &[

@@ -9,6 +9,7 @@ use twinboard_sim::time::Time;
 use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::Drive;
 
+use super::ether::Antenna;
 use crate::daplink::DapLink;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
@@ -45,6 +46,8 @@ pub struct Powered {
     pub chips: Vec<(String, Model)>,
     /// What the board's sensors feel; set it between two advances.
     pub world: SharedWorld,
+    /// Where the board's antenna is.
+    pub antenna: Antenna,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,
 }

@@ -1,7 +1,7 @@
 //! Parts of a board that are not chips: they watch pins or push on them.
 
-pub mod fxos8700;
 pub mod air;
+pub mod fxos8700;
 pub mod i2c;
 pub mod led_matrix;
 pub mod lsm303agr;
