@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use twinboard_models::image::known;
 use twinboard_sim::pace::ClockMode;
 use twinboard_usbip::gadget::{Gadget, SourceSink};
 use twinboard_usbip::server::Server;
@@ -119,4 +120,16 @@ fn openocd_flashes_and_debugs() {
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn three_boards_work_at_once() {
     run(&["microbit-v2"; 3], "many");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn two_boards_hear_each_other() {
+    let image = known::folder().join("micropython-uflash-2.0.0.hex");
+    if !image.is_file() {
+        println!("skipped radio: {} is missing", image.display());
+        return;
+    }
+    let path = image.to_str().expect("the folder's name is text");
+    run_command(machine(&["microbit-v2"; 2], &["--target", path], "radio"), "radio");
 }

@@ -2,17 +2,18 @@
 
 mod bad_files;
 mod bench;
+mod bluetooth;
 mod chaos;
 mod chapter9;
 mod copies;
 mod debugger;
 mod determinism;
 mod identity;
-#[expect(dead_code, reason = "the tests of MicroPython use it")]
 mod images;
 mod interface;
 mod microbit;
 mod missions;
+mod radio;
 mod serial;
 mod storage;
 mod target;
