@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::commands::ctl::CtlOptions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Simulates whole development boards: interface MCU, target MCU and the wires between them, behind a real USB device.
@@ -33,6 +34,9 @@ pub enum Command {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:3240")]
         listen: SocketAddr,
+        /// Let `twinboard ctl` act on the boards through this socket: a path, or tcp:127.0.0.1:PORT.
+        #[arg(long, value_name = "PATH")]
+        control: Option<String>,
         /// The boards' options.
         #[command(flatten)]
         options: BoardOptions,
@@ -45,6 +49,10 @@ pub enum Command {
         /// Where to listen; by default only the virtual machine reaches the boards.
         #[arg(long)]
         listen: Option<SocketAddr>,
+        /// Let `twinboard ctl` on this machine act on the boards, too: a path, or tcp:127.0.0.1:PORT. The command
+        /// itself always can, through $TWINBOARD_CONTROL.
+        #[arg(long, value_name = "PATH")]
+        control: Option<String>,
         /// The boards' options.
         #[command(flatten)]
         options: BoardOptions,
@@ -62,6 +70,8 @@ pub enum Command {
         #[command(flatten)]
         options: BoardOptions,
     },
+    /// Act on a board that runs: press, tilt, unplug, look at its display.
+    Ctl(CtlOptions),
     /// Recognise and verify official images.
     Images {
         /// The folder; by default $TWINBOARD_IMAGES, else the user's cache.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use twinboard_models::board::control::{ActError, Action, Answer};
 use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station};
 use twinboard_models::image::{Image, ImageError, MICROBIT_V2};
 use twinboard_sim::board::{Driver, SharedChip};
@@ -194,6 +195,14 @@ impl Desk {
         }
     }
 
+    /// Does what a person does, now.
+    ///
+    /// # Errors
+    /// [`ActError`]; then nothing was done.
+    pub fn act(&mut self, action: &Action) -> Result<Answer, ActError> {
+        self.powered.act(action)
+    }
+
     /// While somebody debugs, the board looks up this often.
     const DEBUG_SLICE: Span = Span::us(500);
 }
@@ -221,6 +230,10 @@ impl Machine for Desk {
 
     fn ports(&self) -> usize {
         self.powered.ports()
+    }
+
+    fn plugged(&self, index: usize) -> bool {
+        self.powered.plugged(index)
     }
 
     fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {

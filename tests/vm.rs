@@ -41,6 +41,7 @@ fn run_command(mut command: Command, file: &str) {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{file}"));
     let mut child = command
         .env("TWINBOARD_OUT", &out)
+        .env("TWINBOARD", env!("CARGO_BIN_EXE_twinboard"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -114,6 +115,12 @@ fn pyocd_flashes_and_debugs() {
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn openocd_flashes_and_debugs() {
     run(&["microbit-v2"], "openocd");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn a_person_acts_on_a_board() {
+    run(&["microbit-v2"], "control");
 }
 
 #[test]

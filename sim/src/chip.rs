@@ -49,7 +49,8 @@ pub trait Chip: Send {
         false
     }
 
-    /// The power goes away and comes back: everything volatile is lost. Time goes on.
+    /// The power comes back at `at`: everything volatile is lost. If the chip's time lies before `at`, it was without
+    /// power until then, and nothing of what it would have done happens.
     fn power_cycle(&mut self, at: Time);
 
     /// Adds what the chip did that its model does not cover (unmodelled registers and the like) to `report`.

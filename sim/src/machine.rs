@@ -18,6 +18,13 @@ pub trait Machine: Send {
     /// How many USB sockets the board has.
     fn ports(&self) -> usize;
 
+    /// Whether a cable is in USB socket `index` and there is power on it, as far as the board's side decides: a person
+    /// who pulls the cable out makes it false. The host's side looks after every advance.
+    fn plugged(&self, index: usize) -> bool {
+        let _ = index;
+        true
+    }
+
     /// Runs `f` on USB socket `index` (0-based), at [`Machine::now`].
     ///
     /// # Panics

@@ -76,3 +76,37 @@ pub trait UsbPort: Send {
     /// Counts up whenever an endpoint that answered NAK may answer otherwise, or [`UsbPort::attached`] changed.
     fn attention(&self) -> u64;
 }
+
+/// The socket of a board without power: nobody is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPort;
+
+impl UsbPort for NoPort {
+    fn attached(&self) -> bool {
+        false
+    }
+
+    fn bus_reset(&mut self, _: Time) {}
+
+    fn vbus(&mut self, _: Time, _: bool) {}
+
+    fn suspend(&mut self, _: Time, _: bool) {}
+
+    fn sof(&mut self, _: Time, _: u16) {}
+
+    fn setup(&mut self, _: Time, _: u8, _: u8, _: [u8; 8]) -> Handshake {
+        Handshake::Timeout
+    }
+
+    fn out(&mut self, _: Time, _: u8, _: u8, _: bool, _: &[u8]) -> Handshake {
+        Handshake::Timeout
+    }
+
+    fn r#in(&mut self, _: Time, _: u8, _: u8, _: &mut [u8; MAX_PACKET]) -> InReply {
+        InReply::Timeout
+    }
+
+    fn attention(&self) -> u64 {
+        0
+    }
+}

@@ -73,6 +73,10 @@ impl Machine for Timed {
         self.desk.ports()
     }
 
+    fn plugged(&self, index: usize) -> bool {
+        self.desk.plugged(index)
+    }
+
     fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
         self.desk.with_port(index, f);
     }

@@ -1,6 +1,7 @@
 //! The commands, one file each. A file's documentation is the command's manual page.
 
 mod boards;
+pub mod ctl;
 mod demo;
 mod flash;
 mod images;
@@ -19,7 +20,10 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Images { dir, json } => images::run(dir, json),
         Command::Demo => demo::run(),
         Command::Flash { board, file, options } => flash::run(&board, &file, &options),
-        Command::Run { boards, listen, options } => run::run(&boards, listen, &options),
-        Command::Vm { boards, listen, options, command } => vm::run(&boards, listen, &options, command),
+        Command::Run { boards, listen, control, options } => run::run(&boards, listen, control.as_deref(), &options),
+        Command::Vm { boards, listen, control, options, command } => {
+            vm::run(&boards, listen, control.as_deref(), &options, command)
+        }
+        Command::Ctl(options) => ctl::run(options),
     }
 }

@@ -6,14 +6,16 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use serde_json::json;
+use twinboard_models::board::control::BoardName;
 use twinboard_usbip::pcap::Capture;
 use twinboard_usbip::server::{Event, Exported, Server};
 
 use crate::cli::{BoardOptions, ClockMode};
+use crate::control::{Boards, ControlServer, Endpoint};
 use crate::failure::Failure;
 use crate::setup::{self, Desk};
 
@@ -23,7 +25,8 @@ const SHOWS_ITSELF_WITHIN: Duration = Duration::from_secs(30);
 /// Boards that are served.
 pub struct Served {
     server: Server,
-    boards: Vec<Exported<Desk>>,
+    boards: Vec<(BoardName, Arc<Exported<Desk>>)>,
+    control: Vec<ControlServer>,
     /// Closed last, when everything has been recorded.
     _capture: Option<Capture>,
     /// The devices, in the order of the boards: bus id and what is printed of it.
@@ -50,11 +53,12 @@ impl Served {
         let mut expected = Vec::new();
         for desk in setup::power_on_all(names, options)? {
             let name = desk.powered.name.clone();
+            let title = desk.powered.title.clone();
             let exported = server.export(&name, desk, mode, capture.as_ref())?;
             expected.extend(exported.busids().iter().map(ToString::to_string));
-            boards.push(exported);
+            boards.push((BoardName { name, title }, Arc::new(exported)));
         }
-        let mut served = Served { server, boards, _capture: capture, devices: Vec::new() };
+        let mut served = Served { server, boards, control: Vec::new(), _capture: capture, devices: Vec::new() };
         while served.devices.len() < expected.len() {
             let event = events
                 .recv_timeout(SHOWS_ITSELF_WITHIN)
@@ -65,7 +69,7 @@ impl Served {
                 served.devices.push((busid.to_string(), event));
             }
         }
-        for board in &served.boards {
+        for (_, board) in &served.boards {
             // The reset button was held (`--hold-reset`) until the firmware had made up its mind.
             board.with(|desk| desk.powered.release_reset()).map_err(Failure::job)?;
         }
@@ -80,9 +84,26 @@ impl Served {
             .map_err(|error| Failure::input(format!("cannot listen at {address}: {error}"), "choose another --listen"))
     }
 
+    /// Listens for `twinboard ctl` and others that act on the boards; the answer is the port, if it is TCP.
+    pub fn control(&mut self, endpoint: &Endpoint) -> Result<Option<u16>, Failure> {
+        let server = ControlServer::start(endpoint, Boards::new(self.boards.iter().cloned()))
+            .map_err(|error| Failure::input(error, "choose another --control"))?;
+        let port = server.port();
+        self.control.push(server);
+        Ok(port)
+    }
+
+    /// The same at what the user gave with `--control`, if anything.
+    pub fn control_at(&mut self, endpoint: Option<&str>) -> Result<(), Failure> {
+        let Some(endpoint) = endpoint else { return Ok(()) };
+        let endpoint = endpoint.parse().map_err(|error| Failure::input(error, "give a path, or tcp:127.0.0.1:PORT"))?;
+        self.control(&endpoint).map(|_| ())
+    }
+
     /// Switches the boards off.
-    pub fn stop(self) -> Result<(), Failure> {
-        for (specimen, board) in (0..).zip(&self.boards) {
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.control.clear();
+        for (specimen, (_, board)) in (0..).zip(&self.boards) {
             if let Some(desk) = board.stop() {
                 desk.put_away(specimen)?;
             }
@@ -91,7 +112,12 @@ impl Served {
     }
 }
 
-pub fn run(boards: &[String], listen: SocketAddr, options: &BoardOptions) -> Result<ExitCode, Failure> {
+pub fn run(
+    boards: &[String],
+    listen: SocketAddr,
+    control: Option<&str>,
+    options: &BoardOptions,
+) -> Result<ExitCode, Failure> {
     let (sender, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
         // A second Ctrl-C finds nobody waiting; the boards are being switched off.
@@ -100,6 +126,7 @@ pub fn run(boards: &[String], listen: SocketAddr, options: &BoardOptions) -> Res
     .map_err(Failure::job)?;
     let mut served = Served::start(boards, options)?;
     let address = served.listen(listen)?;
+    served.control_at(control)?;
     let mut out = std::io::stdout().lock();
     for (_, event) in &served.devices {
         if options.json { writeln!(out, "{}", device_json(event))? } else { writeln!(out, "{event}")? }

@@ -1,7 +1,7 @@
 //! `twinboard vm [--board BOARD]… -- COMMAND…`: runs a command in a small virtual machine with the boards plugged in.
 //!
 //! The exit status is the command's own, or 128 + n if signal n ended it. The guest sees the host's file system;
-//! what the command writes is forgotten at the end, except below `$TWINBOARD_OUT`.
+//! what the command writes is forgotten at the end, except below `$TWINBOARD_OUT`. `twinboard ctl -` acts on the boards.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use super::run::Served;
 use crate::cli::BoardOptions;
+use crate::control::Endpoint;
 use crate::failure::Failure;
 use crate::vm::{self, VmOptions};
 
@@ -16,6 +17,7 @@ use crate::vm::{self, VmOptions};
 pub fn run(
     boards: &[String],
     listen: Option<SocketAddr>,
+    control: Option<&str>,
     options: &BoardOptions,
     command: Vec<String>,
 ) -> Result<ExitCode, Failure> {
@@ -25,10 +27,14 @@ pub fn run(
     if let Some(listen) = listen {
         served.listen(listen)?;
     }
+    served.control_at(control)?;
+    // A Unix-domain socket does not reach through the guest's view of the host's files.
+    let inside = served.control(&Endpoint::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
     let busids: Vec<String> = served.devices.iter().map(|(busid, _)| busid.clone()).collect();
     let options = VmOptions {
         command: command.into_iter().map(OsString::from).collect(),
         usbip: (!busids.is_empty()).then_some((address.port(), busids)),
+        control: inside,
         out: vm::output_directory(),
         memory_mib: 1024,
     };

@@ -44,6 +44,9 @@ pub struct VmOptions {
     pub command: Vec<OsString>,
     /// The port of a USB/IP server on this machine's loopback interface, and the bus ids to plug in, in this order.
     pub usbip: Option<(u16, Vec<String>)>,
+    /// The port of a control server on this machine's loopback interface, which the command finds in
+    /// `$TWINBOARD_CONTROL`.
+    pub control: Option<u16>,
     /// The directory that the guest may write to; see [`output_directory`].
     pub out: PathBuf,
     /// The guest's memory in MiB; files that the command writes outside `out` live in it as well.
@@ -139,10 +142,14 @@ pub fn output_directory() -> PathBuf {
 
 fn setup(options: &VmOptions, out: PathBuf) -> io::Result<link::Setup> {
     let mut environment: Vec<(Vec<u8>, Vec<u8>)> = env::vars_os()
-        .filter(|(name, _)| name != "TWINBOARD_OUT")
+        .filter(|(name, _)| name != "TWINBOARD_OUT" && name != "TWINBOARD_CONTROL")
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .collect();
     environment.push((b"TWINBOARD_OUT".to_vec(), out.clone().into_os_string().into_vec()));
+    if let Some(port) = options.control {
+        let endpoint = format!("tcp:{}", SocketAddr::from((HOST_SEEN_BY_GUEST, port)));
+        environment.push((b"TWINBOARD_CONTROL".to_vec(), endpoint.into_bytes()));
+    }
     let (usbip, devices) = match &options.usbip {
         Some((port, devices)) => (Some(SocketAddr::from((HOST_SEEN_BY_GUEST, *port))), devices.clone()),
         None => (None, Vec::new()),

@@ -11,9 +11,11 @@ use twinboard_sim::board::{Builder, Driver, NetId, Promise, PromisingWire, Share
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::wire::{Drive, PinId, Signal};
 
+use super::control::{Looks, Plan};
 use super::ether::Antenna;
 use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
-use super::powered::{Button, Model, Powered};
+use super::powered::{Button, Model, Net, Powered};
+use super::supply::Supplies;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
@@ -110,6 +112,8 @@ impl BoardFile {
         let find = |pin: &Spanned<String>| self.terminal(&indices, pin);
         let mut exported: BTreeMap<usize, u64> = BTreeMap::new();
         let mut nets: BTreeMap<&str, (NetId, Drive)> = BTreeMap::new();
+        let mut wires = Vec::new();
+        let mut serial_net = None;
         for entry in &self.nets {
             let ends = entry.pins.iter().map(find).collect::<Result<Vec<_>, _>>()?;
             for end in &ends {
@@ -120,7 +124,13 @@ impl BoardFile {
                 Some(Pull::Down) => Drive::PullDown,
                 None => Drive::Released,
             };
-            nets.insert(entry.name.as_ref(), (builder.net(entry.name.as_ref(), &ends, pull), pull));
+            let id = builder.net(entry.name.as_ref(), &ends, pull);
+            nets.insert(entry.name.as_ref(), (id, pull));
+            wires.push(Net { name: entry.name.as_ref().clone(), id, released: pull });
+            let is_daplink = |chip: usize| matches!(chips.get(chip), Some((_, Model::DapLink(_))));
+            if ends.iter().any(|end| is_daplink(end.chip) && end.pin == pins::UART_RX) {
+                serial_net = Some(id);
+            }
         }
         for (index, (_, model)) in chips.iter().enumerate() {
             if let Model::Nrf5(chip) = model {
@@ -138,7 +148,7 @@ impl BoardFile {
                     PressedLevel::Low => Drive::Low,
                     PressedLevel::High => Drive::High,
                 };
-                Some(Button { name: button.name.as_ref().clone(), net, released, pressed })
+                Some(Button { name: button.name.as_ref().clone(), net, released, pressed, pressed_now: false, press: 0 })
             })
             .collect();
         Ok(Powered {
@@ -150,6 +160,12 @@ impl BoardFile {
             antenna: self.antenna(options)?,
             buttons,
             matrix,
+            nets: wires,
+            serial_net,
+            tap: None,
+            supplies: Supplies::default(),
+            plan: Plan::default(),
+            looks: Looks::default(),
         })
     }
 

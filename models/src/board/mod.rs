@@ -1,12 +1,14 @@
 //! Boards: files that say which chips there are and how they are wired, and the boards built from them.
 
 mod build;
+pub mod control;
 mod ether;
 pub mod file;
 pub mod i2c;
 mod powered;
 mod room;
 mod shared_air;
+mod supply;
 
 pub use build::PowerOn;
 pub use ether::Antenna;

@@ -9,7 +9,9 @@ use twinboard_sim::time::Time;
 use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::Drive;
 
+use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
+use super::supply::Supplies;
 use crate::daplink::DapLink;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
@@ -31,6 +33,19 @@ pub(super) struct Button {
     pub(super) net: NetId,
     pub(super) released: Drive,
     pub(super) pressed: Drive,
+    /// A finger is on it.
+    pub(super) pressed_now: bool,
+    /// Counts up with every press, so that the end of an earlier one is known for what it is.
+    pub(super) press: u64,
+}
+
+/// A wire of the board.
+#[derive(Clone, Debug)]
+pub(super) struct Net {
+    pub(super) name: String,
+    pub(super) id: NetId,
+    /// What is on it besides the chips: a resistor.
+    pub(super) released: Drive,
 }
 
 /// A board file come to life.
@@ -50,6 +65,13 @@ pub struct Powered {
     pub antenna: Antenna,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,
+    pub(super) nets: Vec<Net>,
+    /// The wire on which the interface chip hears the target's serial port.
+    pub(super) serial_net: Option<NetId>,
+    pub(super) tap: Option<SerialTap>,
+    pub(super) supplies: Supplies,
+    pub(super) plan: Plan,
+    pub(super) looks: Looks,
 }
 
 /// There is no such button.
@@ -66,10 +88,12 @@ impl Powered {
     /// # Errors
     /// [`NoSuchButton`].
     pub fn press(&mut self, name: &str, pressed: bool) -> Result<(), NoSuchButton> {
-        let Some(button) = self.buttons.iter().find(|button| button.name == name) else {
+        let Some(button) = self.buttons.iter_mut().find(|button| button.name == name) else {
             let known: Vec<_> = self.buttons.iter().map(|button| button.name.as_str()).collect();
             return Err(NoSuchButton { name: name.into(), known: known.join(", ") });
         };
+        button.pressed_now = pressed;
+        button.press += u64::from(pressed);
         self.board.drive(button.net, if pressed { button.pressed } else { button.released });
         Ok(())
     }
@@ -90,6 +114,11 @@ impl Powered {
     /// Takes the board off its supply and puts it back.
     pub fn power_cycle(&mut self) {
         self.board.power_cycle();
+        self.darken();
+    }
+
+    /// The display's lamps go out with the power.
+    pub(super) fn darken(&mut self) {
         if let Some(matrix) = &self.matrix {
             matrix.power_off(self.board.now());
         }
@@ -114,15 +143,25 @@ impl Machine for Powered {
     }
 
     fn next_event(&self) -> Time {
-        self.board.next_event()
+        self.board.next_event().min(self.next_stop()).max(self.now())
     }
 
     fn advance(&mut self, until: Time) {
-        self.board.advance(until);
+        self.board.advance(until.min(self.next_stop().max(self.now())));
+        if self.plan.next() <= self.now() {
+            self.follow_plan();
+        }
+        if self.looks.next() <= self.now() {
+            self.look();
+        }
     }
 
     fn ports(&self) -> usize {
         self.board.ports()
+    }
+
+    fn plugged(&self, index: usize) -> bool {
+        self.supplies.usb() && self.board.plugged(index)
     }
 
     fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {

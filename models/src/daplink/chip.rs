@@ -89,6 +89,13 @@ impl DapLink {
         self.account.spent()
     }
 
+    /// Takes bytes for the target as if they had come from the host's terminal program; how many, as the UART's buffer
+    /// has room. `baud` is what that program sets when it opens the port; without it the port stays as it is, or is set
+    /// to 115200 baud if nobody has opened it yet. None if the UART cannot do this baud rate.
+    pub fn host_sends(&mut self, bytes: &[u8], baud: Option<u32>) -> Option<usize> {
+        self.io.host_sends(bytes, baud)
+    }
+
     /// What the chip keeps without power.
     #[must_use]
     pub fn settings(&self) -> &NonVolatile {

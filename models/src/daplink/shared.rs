@@ -17,8 +17,11 @@ use super::config::{DapLinkConfig, NonVolatile};
 use super::drive::Assert;
 use super::error::Error;
 use super::swd_host::SwdHost;
-use super::uart::Uart;
+use super::uart::{Format, StopBits, Uart};
 use crate::native::endpoints::UsbDevice;
+
+/// The baud rate of a serial port that nobody has opened (the line coding at power-on).
+const DEFAULT_BAUD: u32 = 115_200;
 
 /// The pins that the firmware uses, numbered as those of the nRF52820 on a micro:bit V2.2 in its GPIO port P0. The pins of
 /// other interface chips go by the same names; their numbers are seen nowhere.
@@ -86,6 +89,20 @@ impl Io {
             _ => return,
         }
         self.clock.notify();
+    }
+
+    /// See [`super::DapLink::host_sends`].
+    pub(super) fn host_sends(&self, bytes: &[u8], baud: Option<u32>) -> Option<usize> {
+        let now = self.clock.now();
+        if baud.is_some() || !self.uart.is_configured() {
+            let baud = baud.unwrap_or(DEFAULT_BAUD);
+            let format = Format { baud, data_bits: 8, parity: 0, stop_bits: StopBits::One };
+            if !self.uart.can(format) {
+                return None;
+            }
+            self.uart.configure(now, format);
+        }
+        Some(self.uart.write(now, bytes))
     }
 
     /// When the UART's interrupt does something by itself, whatever the firmware's task does. The chip must not

@@ -367,6 +367,18 @@ impl Uart {
         line.is_some() || !table.refuses
     }
 
+    /// Whether the UART can do a format.
+    #[must_use]
+    pub fn can(&self, format: Format) -> bool {
+        (self.0.lock().table.line)(format).is_some()
+    }
+
+    /// Whether a format was accepted since power-on.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.0.lock().line.is_some()
+    }
+
     /// Clears both buffers; a character on its way goes on.
     pub fn clear(&self, now: Time) {
         let mut machine = self.0.lock();

@@ -226,7 +226,7 @@ impl Host {
                 self.out_packet(0, packet)?;
             }
             self.toggles[16] = true;
-            assert_eq!(self.in_packet(0)?, []);
+            assert_eq!(self.in_packet(0)?, [0u8; 0]);
         }
         Ok(answer)
     }

@@ -165,7 +165,7 @@ fn a_failed_drop_leaves_fail_txt_and_the_target_as_it_is() {
     let text = "error: The hex file cannot be decoded. Checksum calculation failure occurred.\r\n\
         type: transient, user\r\n";
     assert_eq!(verdict(&mut host).as_deref(), Some(text));
-    assert_eq!(host.target.lock().expect("target").shown, []);
+    assert_eq!(host.target.lock().expect("target").shown, [0u16; 0]);
 }
 
 #[test]

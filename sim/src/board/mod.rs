@@ -27,7 +27,7 @@ use crate::machine::Machine;
 use crate::report::Report;
 use crate::time::{Span, Time};
 use crate::trace::{Sink, Sinks};
-use crate::usb::UsbPort;
+use crate::usb::{NoPort, UsbPort};
 use crate::wire::{Drive, Edge, Level, PinId, Signal};
 use net::Net;
 use threads::Threads;
@@ -90,6 +90,7 @@ pub struct Board {
     /// Chips with a USB socket, and the attention count each was last seen with.
     ports: Vec<(usize, u64)>,
     threads: Option<Threads>,
+    powered: bool,
 }
 
 /// Details never decide the order: the sequence number is unique.
@@ -204,6 +205,7 @@ impl Builder {
             sinks: Sinks::default(),
             ports,
             threads,
+            powered: true,
         };
         board.tell_levels();
         board
@@ -247,6 +249,9 @@ impl Board {
         let signal = Signal::Drive(wire.level().into());
         let ends: Vec<Terminal> = wire.ends().collect();
         self.sinks.net(now, net, signal);
+        if !self.powered {
+            return;
+        }
         for end in ends {
             self.slots[end.chip].chip.lock().receive(Edge { at: now, pin: end.pin, signal });
         }
@@ -267,11 +272,50 @@ impl Board {
 
     /// Takes the board off its supply and puts it back.
     pub fn power_cycle(&mut self) {
+        self.power_off();
+        self.power_on();
+    }
+
+    /// Whether the board is on its supply.
+    #[must_use]
+    pub fn is_powered(&self) -> bool {
+        self.powered
+    }
+
+    /// Takes the board off its supply: the chips let go of their nets, and nothing happens on the board any more,
+    /// while time goes on. Whoever is outside may still drive its nets.
+    pub fn power_off(&mut self) {
+        if !self.powered {
+            return;
+        }
         self.queue.clear();
+        let mut lost = Vec::new();
         for index in 0..self.slots.len() {
             self.bring(index);
             self.slots[index].outbox.clear();
-            self.slots[index].chip.lock().power_cycle(self.now);
+            let mut chip = self.slots[index].chip.lock();
+            chip.power_cycle(self.now);
+            // What its pins do because of that is what all pins do below.
+            chip.advance(self.now, &mut lost);
+        }
+        self.tap.lock().clear();
+        let Board { nets, sinks, now, .. } = self;
+        for (index, net) in nets.iter_mut().enumerate() {
+            if net.release() {
+                sinks.net(*now, NetId(index), Signal::Drive(net.level().into()));
+            }
+        }
+        self.powered = false;
+    }
+
+    /// Puts the board back on its supply, if it is not.
+    pub fn power_on(&mut self) {
+        if self.powered {
+            return;
+        }
+        self.powered = true;
+        for slot in &mut self.slots {
+            slot.chip.lock().power_cycle(self.now);
         }
         self.tell_levels();
     }
@@ -298,6 +342,9 @@ impl Board {
 
     /// Brings a chip that had nothing to do to the board's time.
     fn bring(&mut self, index: usize) {
+        if !self.powered {
+            return;
+        }
         let slot = &mut self.slots[index];
         let mut chip = slot.chip.lock();
         while chip.now() < self.now {
@@ -388,10 +435,14 @@ impl Machine for Board {
     }
 
     fn next_event(&self) -> Time {
-        self.next_chip_event().max(self.now)
+        if self.powered { self.next_chip_event().max(self.now) } else { Time::NEVER }
     }
 
     fn advance(&mut self, until: Time) {
+        if !self.powered {
+            self.now = self.now.max(until);
+            return;
+        }
         while self.now < until {
             let start = self.next_event();
             if start >= until {
@@ -410,8 +461,15 @@ impl Machine for Board {
         self.ports.len()
     }
 
+    fn plugged(&self, _: usize) -> bool {
+        self.powered
+    }
+
     fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
         let (slot, _) = self.ports[index];
+        if !self.powered {
+            return f(&mut NoPort);
+        }
         self.bring(slot);
         let mut chip = self.slots[slot].chip.lock();
         let Some(port) = chip.usb() else { return };

@@ -56,6 +56,14 @@ impl Net {
         self.update()
     }
 
+    /// All chips let go of the net. True if the level changed.
+    pub(super) fn release(&mut self) -> bool {
+        for (_, drive) in &mut self.ends {
+            *drive = Drive::Released;
+        }
+        self.update()
+    }
+
     fn update(&mut self) -> bool {
         let level = self.resolve();
         std::mem::replace(&mut self.level, level) != level

@@ -57,6 +57,8 @@ pub struct Vhc {
     chosen: Option<(usize, Time)>,
     address: u8,
     configurations: Vec<Configuration>,
+    /// The host's end of the cable is plugged in, and the board's end as far as the host has noticed.
+    plugged: [bool; 2],
     connected: bool,
     connections: u64,
     /// The bus was reset since the device connected.
@@ -104,6 +106,7 @@ impl Vhc {
             chosen: None,
             address: 0,
             configurations: Vec::new(),
+            plugged: [false; 2],
             connected: false,
             connections: 0,
             enabled: false,
@@ -118,19 +121,28 @@ impl Vhc {
         }
     }
 
-    /// Plugs the cable in: VBUS is there.
+    /// Plugs the host's end of the cable in: VBUS is there, if the other end is in the board's socket
+    /// ([`Machine::plugged`]).
     pub fn plug<M: Machine + ?Sized>(&mut self, machine: &mut M) {
-        self.with_port(machine, |vhc, port| {
-            port.vbus(vhc.now, true);
-            vhc.notice_connection(port);
-        });
+        self.plugged = [true, machine.plugged(self.socket)];
+        self.vbus(machine);
     }
 
-    /// Pulls the cable out. Every URB ends with [`Status::Shutdown`].
+    /// Pulls the host's end of the cable out. Every URB ends with [`Status::Shutdown`].
     pub fn unplug<M: Machine + ?Sized>(&mut self, machine: &mut M) {
+        self.plugged[0] = false;
+        self.vbus(machine);
+    }
+
+    fn vbus<M: Machine + ?Sized>(&mut self, machine: &mut M) {
+        let present = self.plugged == [true; 2];
         self.with_port(machine, |vhc, port| {
-            port.vbus(vhc.now, false);
-            vhc.disconnect();
+            port.vbus(vhc.now, present);
+            if present {
+                vhc.notice_connection(port);
+            } else {
+                vhc.disconnect();
+            }
         });
     }
 
@@ -242,6 +254,10 @@ impl Vhc {
     /// Does what is due at the machine's present time and lets no time pass: for those who drive several sockets of
     /// one machine. [`Vhc::next_event`] then says when to come back.
     pub fn service<M: Machine + ?Sized>(&mut self, machine: &mut M) {
+        let plugged = machine.plugged(self.socket);
+        if std::mem::replace(&mut self.plugged[1], plugged) != plugged && self.plugged[0] {
+            self.vbus(machine);
+        }
         self.with_port(machine, Vhc::serve);
     }
 
@@ -343,7 +359,7 @@ impl Vhc {
     }
 
     fn notice_connection(&mut self, port: &mut dyn UsbPort) {
-        match (self.connected, port.attached()) {
+        match (self.connected, port.attached() && self.plugged == [true; 2]) {
             (false, true) => {
                 self.connected = true;
                 self.connections += 1;

@@ -57,7 +57,7 @@ fn the_chip_is_erased_once_and_blocks_are_filled_up_with_ff() {
     let target = target.lock();
     assert_eq!(result, Ok(()));
     assert_eq!(calls(&target, NRF52.erase_chip).len(), 1);
-    assert_eq!(calls(&target, NRF52.erase_sector), []);
+    assert_eq!(calls(&target, NRF52.erase_sector), [0u32; 0]);
     assert_eq!(calls(&target, NRF52.program_page), [0, 0x200, 0x1000, 0x1200]);
     assert_eq!(&target.flash[..8], VECTORS);
     assert_eq!(&target.flash[0x1234..0x1239], b"abcd\xff");
@@ -84,7 +84,7 @@ fn page_erase_erases_each_sector_as_it_is_entered() {
         program(FakeTarget::default(), Settings::default(), true, &[(0, VECTORS), (0x2100, b"a"), (0x2400, b"b")]);
     let target = target.lock();
     assert_eq!(result, Ok(()));
-    assert_eq!(calls(&target, NRF52.erase_chip), []);
+    assert_eq!(calls(&target, NRF52.erase_chip), [0u32; 0]);
     assert_eq!(calls(&target, NRF52.erase_sector), [0, 0x2000]);
     assert_eq!(target.flash[0x1000], 0, "the sector between them is untouched");
 }
@@ -225,7 +225,7 @@ fn version_0253_refuses_addresses_that_go_back_and_verifies_with_an_older_error(
     let target = FakeTarget::nrf51();
     let (result, target, _) = program_on(Board::MicrobitV1, target, Settings::default(), false, pieces);
     assert_eq!(result, Err(Error::Internal));
-    assert_eq!(calls(&target.lock(), NRF51.program_page), [], "what was in the buffer is lost");
+    assert_eq!(calls(&target.lock(), NRF51.program_page), [0u32; 0], "what was in the buffer is lost");
     let stuck = FakeTarget { stuck: 0x10, ..FakeTarget::nrf51() };
     let (result, ..) = program_on(Board::MicrobitV1, stuck, Settings::default(), false, &[(0, VECTORS)]);
     assert_eq!(result, Err(Error::Write));

@@ -1,0 +1,49 @@
+//! Where the board's power comes from.
+
+use super::powered::Powered;
+
+/// The board's supplies, as a person handles them. A board has power from its USB cable or from a battery, as long as
+/// nobody has switched everything off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Supplies {
+    /// The USB cable is plugged into the board.
+    pub cable: bool,
+    /// A battery is connected.
+    pub battery: bool,
+    /// The switch before all of it.
+    pub switch: bool,
+}
+
+impl Default for Supplies {
+    /// As boards are used here: on the cable.
+    fn default() -> Supplies {
+        Supplies { cable: true, battery: false, switch: true }
+    }
+}
+
+impl Supplies {
+    /// There is power on the board.
+    fn powered(self) -> bool {
+        self.switch && (self.cable || self.battery)
+    }
+
+    /// There is power on the board's USB socket.
+    pub(super) fn usb(self) -> bool {
+        self.switch && self.cable
+    }
+}
+
+impl Powered {
+    /// Changes the supplies; the board loses or gets its power at once.
+    pub(super) fn supply(&mut self, change: impl FnOnce(&mut Supplies)) {
+        change(&mut self.supplies);
+        match (self.board.is_powered(), self.supplies.powered()) {
+            (true, false) => {
+                self.board.power_off();
+                self.darken();
+            }
+            (false, true) => self.board.power_on(),
+            _ => {}
+        }
+    }
+}
