@@ -97,6 +97,9 @@ pub struct BoardOptions {
     /// Image in the target's flash at power-on.
     #[arg(long, value_name = "IMAGE")]
     pub target: Option<PathBuf>,
+    /// ELF file of the target's program: names of functions for messages. Those of --target count without.
+    #[arg(long, value_name = "ELF")]
+    pub symbols: Option<PathBuf>,
     /// Power on with the reset button held.
     #[arg(long)]
     pub hold_reset: bool,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use twinboard_models::board::control::{ActError, Action, Answer};
 use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station};
-use twinboard_models::image::{Image, ImageError, MICROBIT_V2};
+use twinboard_models::image::{Image, ImageError, MICROBIT_V2, Symbols};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
 use twinboard_sim::machine::Machine;
@@ -28,6 +28,10 @@ pub struct Desk {
     station: Option<Station>,
     gdb: Vec<(GdbServer, SharedChip)>,
     state: Option<PathBuf>,
+    /// Which board it is, for messages.
+    label: String,
+    /// Accidents of programs that were told.
+    told: usize,
 }
 
 impl std::fmt::Debug for Desk {
@@ -90,6 +94,10 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
         let sink = VcdSink::new(out, &powered.name, &powered.board.net_names())?;
         powered.board.add_sink(Box::new(sink));
     }
+    if let Some(symbols) = symbols(options)? {
+        powered.set_symbols(symbols);
+    }
+    let label = if several { format!("{name} {specimen}: ") } else { String::new() };
     let mut gdb = Vec::new();
     for request in &options.gdb {
         gdb.push(debugger(request, &mut powered)?);
@@ -97,7 +105,7 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     if options.hold_reset {
         powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
     }
-    Ok(Desk { powered, station: None, gdb, state: options.state.clone() })
+    Ok(Desk { powered, station: None, gdb, state: options.state.clone(), label, told: 0 })
 }
 
 /// Where USB traffic is recorded, if it is.
@@ -139,6 +147,17 @@ fn load_target(path: &Path) -> Result<Image, Failure> {
     })
 }
 
+/// The names of functions: of the file of `--symbols`, else of `--target` if that has any.
+fn symbols(options: &BoardOptions) -> Result<Option<Symbols>, Failure> {
+    if let Some(path) = &options.symbols {
+        let symbols =
+            Symbols::load(path).map_err(|error| Failure::input(error, "give the target program's ELF file"))?;
+        return Ok(Some(symbols));
+    }
+    let symbols = options.target.as_deref().and_then(|path| Symbols::load(path).ok());
+    Ok(symbols.filter(|symbols| !symbols.is_empty()))
+}
+
 /// `CHIP=ADDR` of `--gdb`.
 fn debugger(request: &str, powered: &mut Powered) -> Result<(GdbServer, SharedChip), Failure> {
     let help = "write it as in --gdb target=127.0.0.1:2331";
@@ -177,6 +196,9 @@ impl Desk {
     /// What happens at the end: flash contents are saved if they shall survive, and what the models were asked for
     /// and do not have is told.
     pub fn put_away(self, specimen: u32) -> Result<(), Failure> {
+        for line in self.powered.incidents_with_times().iter().filter(|line| line.ends_with(" times)")) {
+            eprintln!("twinboard: {}{line}", self.label);
+        }
         let report = self.powered.board.report();
         for ((place, kind), times) in &report.unmodelled {
             tracing::warn!("not modelled: {place}, {kind:?} × {times}");
@@ -203,6 +225,15 @@ impl Desk {
         self.powered.act(action)
     }
 
+    /// Tells what went wrong with programs since the last time.
+    fn tell_incidents(&mut self) {
+        let incidents = self.powered.incidents();
+        for line in &incidents[self.told..] {
+            eprintln!("twinboard: {}{line}", self.label);
+        }
+        self.told = incidents.len();
+    }
+
     /// While somebody debugs, the board looks up this often.
     const DEBUG_SLICE: Span = Span::us(500);
 }
@@ -220,9 +251,11 @@ impl Machine for Desk {
     fn advance(&mut self, until: Time) {
         if self.gdb.is_empty() {
             self.let_pass(until);
+            self.tell_incidents();
             return;
         }
         self.let_pass(until.min(self.now() + Desk::DEBUG_SLICE));
+        self.tell_incidents();
         for (server, chip) in &mut self.gdb {
             chip.lock().with_cpu(&mut |cpu| server.poll(cpu));
         }

@@ -53,6 +53,12 @@ pub trait Chip: Send {
     /// power until then, and nothing of what it would have done happens.
     fn power_cycle(&mut self, at: Time);
 
+    /// In how many places its program went wrong so far, each counted once for each kind of accident; [`Chip::report`]
+    /// has them. Never goes back.
+    fn incidents(&self) -> usize {
+        0
+    }
+
     /// Adds what the chip did that its model does not cover (unmodelled registers and the like) to `report`.
     fn report(&self, report: &mut crate::report::Report);
 }

@@ -16,6 +16,7 @@ use super::ether::Antenna;
 use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
 use super::powered::{Button, Model, Net, Powered};
 use super::supply::Supplies;
+use super::wild::Wild;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
@@ -148,7 +149,14 @@ impl BoardFile {
                     PressedLevel::Low => Drive::Low,
                     PressedLevel::High => Drive::High,
                 };
-                Some(Button { name: button.name.as_ref().clone(), net, released, pressed, pressed_now: false, press: 0 })
+                Some(Button {
+                    name: button.name.as_ref().clone(),
+                    net,
+                    released,
+                    pressed,
+                    pressed_now: false,
+                    press: 0,
+                })
             })
             .collect();
         Ok(Powered {
@@ -166,6 +174,7 @@ impl BoardFile {
             supplies: Supplies::default(),
             plan: Plan::default(),
             looks: Looks::default(),
+            wild: Wild::default(),
         })
     }
 

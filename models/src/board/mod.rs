@@ -9,6 +9,7 @@ mod powered;
 mod room;
 mod shared_air;
 mod supply;
+mod wild;
 
 pub use build::PowerOn;
 pub use ether::Antenna;

@@ -12,6 +12,7 @@ use twinboard_sim::wire::Drive;
 use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
 use super::supply::Supplies;
+use super::wild::Wild;
 use crate::daplink::DapLink;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
@@ -72,6 +73,7 @@ pub struct Powered {
     pub(super) supplies: Supplies,
     pub(super) plan: Plan,
     pub(super) looks: Looks,
+    pub(super) wild: Wild,
 }
 
 /// There is no such button.
@@ -151,6 +153,7 @@ impl Machine for Powered {
         if self.plan.next() <= self.now() {
             self.follow_plan();
         }
+        self.look_for_incidents();
         if self.looks.next() <= self.now() {
             self.look();
         }

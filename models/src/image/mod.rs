@@ -7,9 +7,12 @@
 mod elf;
 mod hex;
 pub mod known;
+mod symbols;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub use symbols::Symbols;
 
 /// Bytes that belong at one place.
 #[derive(Clone, PartialEq, Eq)]

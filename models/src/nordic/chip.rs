@@ -2,11 +2,11 @@
 
 use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::chip::Chip;
-use twinboard_sim::cpu::arm::{Core, ResetKind, State};
+use twinboard_sim::cpu::arm::{Cause, Core, ResetKind, State};
 use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::debug::DebugTarget;
-use twinboard_sim::report::Report;
+use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Edge;
 
@@ -24,6 +24,9 @@ const RAM: u32 = 0x2000_0000;
 
 /// A core that locks up is held in reset for so long; a blank chip restarts a thousand times a second.
 const LOCKUP_RESET: u64 = us(1_000);
+
+/// Where a core goes whose vectors are erased.
+const ERASED_VECTOR: u32 = 0xFFFF_FFFE;
 
 /// Why the core does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -193,7 +196,12 @@ impl Nrf5 {
             });
         }
         match self.soc.request.take() {
-            Some(Request::Reset(reset)) => self.reset(reset),
+            Some(Request::Reset(reset)) => {
+                if reset == Reset::Watchdog {
+                    self.core.note_watchdog();
+                }
+                self.reset(reset);
+            }
             Some(Request::SystemOff) => self.stopped = Stopped::Off,
             Some(Request::ResetPin(asserted)) => self.drive_reset(asserted),
             None => match stop {
@@ -336,7 +344,22 @@ impl Chip for Nrf5 {
         self.reset(Reset::PowerOn);
     }
 
+    fn incidents(&self) -> usize {
+        self.core.incidents().len()
+    }
+
     fn report(&self, report: &mut Report) {
+        // A chip without a program locks up a thousand times a second; that is how it is delivered.
+        let wild = self.core.incidents().iter().filter(|incident| incident.pc != ERASED_VECTOR);
+        report.incidents.extend(wild.map(|incident| Incident {
+            chip: self.soc.table.name.into(),
+            what: incident.raised.to_string(),
+            at: incident.pc,
+            why: incident.cause.to_string(),
+            from: matches!(incident.cause, Cause::Fetch | Cause::InvalidState).then_some(incident.lr),
+            first: time(incident.cycle),
+            times: incident.times,
+        }));
         self.soc.report(report);
     }
 }
@@ -409,3 +432,7 @@ impl DebugTarget for Nrf5 {
 #[cfg(test)]
 #[path = "chip_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "wild_tests.rs"]
+mod wild;

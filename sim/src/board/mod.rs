@@ -325,9 +325,19 @@ impl Board {
     pub fn report(&self) -> Report {
         let mut report = Report::default();
         for slot in &self.slots {
+            let known = report.incidents.len();
             slot.chip.lock().report(&mut report);
+            for incident in &mut report.incidents[known..] {
+                incident.chip.clone_from(&slot.name);
+            }
         }
         report
+    }
+
+    /// In how many places programs went wrong so far; if it changed, [`Board::report`] has more of them.
+    #[must_use]
+    pub fn incidents(&self) -> usize {
+        self.slots.iter().map(|slot| slot.chip.lock().incidents()).sum()
     }
 
     /// Tells every pin what its net is.

@@ -247,7 +247,7 @@ impl Powered {
             magnetic_field: world.magnetic_field,
             celsius: f64::from(world.temperature) / 4.0,
             light: world.light,
-            incidents: Vec::new(),
+            incidents: self.incidents_with_times(),
             unmodelled: self
                 .board
                 .report()
@@ -300,7 +300,7 @@ impl Powered {
             screen: self.rows(),
             serial: self.tap.as_ref(),
             powered: self.board.is_powered(),
-            incidents: &[],
+            incidents: self.wild.lines(),
         };
         let result = f(&mut looks, &view);
         self.looks = looks;

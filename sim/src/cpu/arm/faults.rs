@@ -2,6 +2,7 @@
 //! B1.5.15, B3.2.15). ARMv6-M has the HardFault only and tells nothing.
 
 use super::debug::demcr;
+use super::incidents::Raised;
 use super::nvic::{BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT};
 use super::op::Op;
 use super::scb::{dfsr, hfsr};
@@ -104,6 +105,7 @@ const MMARVALID: u32 = 1 << 7;
 impl Core {
     /// The instruction `op` at the PC faults; ITSTATE becomes what it was for it.
     pub(super) fn fault_in(&mut self, op: Op, fault: Fault) {
+        self.note_instruction(op);
         if op.is_in_it() {
             self.regs.itstate = self.regs.it_executed;
         }
@@ -118,6 +120,7 @@ impl Core {
             return;
         }
         self.spin.disturb();
+        self.note_cause(fault);
         let (exception, status, catch) = fault.cause();
         self.debug.catch |= self.debug.catches(catch);
         if !self.config.v7() {
@@ -150,7 +153,19 @@ impl Core {
             MEM_MANAGE | BUS_FAULT | USAGE_FAULT => self.scb.fault_enabled(exception),
             _ => true,
         };
+        let raised = match exception {
+            MEM_MANAGE => Some(Raised::MemManage),
+            BUS_FAULT => Some(Raised::BusFault),
+            USAGE_FAULT => Some(Raised::UsageFault),
+            _ => None,
+        };
+        if raised.is_none() {
+            self.note_escalation();
+        }
         if enabled && self.nvic.preemption_priority(exception) < self.execution_priority() {
+            if let Some(raised) = raised {
+                self.note(raised);
+            }
             self.nvic.set_pending(exception);
             self.attend();
         } else {
@@ -164,7 +179,9 @@ impl Core {
         if self.config.v7() {
             self.scb.hfsr |= status;
         }
-        if self.execution_priority() <= -1 {
+        let lockup = self.execution_priority() <= -1;
+        self.note(if lockup { Raised::Lockup } else { Raised::HardFault });
+        if lockup {
             self.state = State::Lockup;
             self.pc = 0xFFFF_FFFE;
             self.debug.locked_up = true;

@@ -87,6 +87,11 @@ impl Addressing {
     }
 }
 
+/// Whether a `LOAD_STORE` loads.
+pub(super) fn is_load(op: Op) -> bool {
+    Addressing(op.imm()).is(Addressing::LOAD)
+}
+
 impl Core {
     /// One of the frequent loads whose address no window covers.
     #[inline(never)]

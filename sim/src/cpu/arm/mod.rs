@@ -27,6 +27,7 @@ mod decode32;
 mod exceptions;
 mod faults;
 mod fetch;
+mod incidents;
 mod interpret;
 mod loadstore;
 mod mpu;
@@ -48,6 +49,7 @@ mod vfp;
 
 pub use attach::Attached;
 pub use config::{CoreConfig, Profile, Timing};
+pub use incidents::{Cause, Incident, Raised};
 pub use registers::Register;
 
 use super::IrqLines;
@@ -55,6 +57,7 @@ use super::memory::{Memory, Window};
 use debug::Debug;
 use dwt::{Dwt, DwtConfig};
 use fpb::{Fpb, FpbConfig};
+use incidents::Incidents;
 use mpu::Mpu;
 use nvic::Nvic;
 use registers::Registers;
@@ -146,6 +149,7 @@ pub struct Core {
     fpb: Fpb,
     dwt: Dwt,
     spin: Spin,
+    incidents: Incidents,
     /// Where a debugger outside the chip wants the core to halt.
     breakpoints: Vec<u32>,
     /// After which accesses it wants one.
@@ -187,6 +191,7 @@ impl Core {
             fpb: Fpb::new(fpb_config(&config)),
             dwt: Dwt::new(dwt_config(&config)),
             spin: Spin::default(),
+            incidents: Incidents::default(),
             breakpoints: Vec::new(),
             watches: Vec::new(),
         };
