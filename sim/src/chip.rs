@@ -25,7 +25,8 @@ pub trait Chip: Send {
     /// it (the length of the shortest serial character, for example). Never zero.
     fn lookahead(&self) -> Span;
 
-    /// Runs until `until`, or returns early, right after something was put into `out`.
+    /// Runs until `until`, but returns at once (after the instruction in hand) when something was put into `out`: its
+    /// neighbours may have to answer.
     fn advance(&mut self, until: Time, out: &mut Vec<Edge>);
 
     /// Something happened to the net of one of the chip's pins. `edge.at` is not before [`Chip::now`] by more than an

@@ -104,7 +104,12 @@ impl Chip for Talker {
         Span::us(10)
     }
     fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
-        self.run(until, out);
+        // Event by event, to return right after an edge.
+        let before = out.len();
+        while self.now < until && out.len() == before {
+            let next = self.next_event().max(self.now) + Span(1);
+            self.run(next.min(until), out);
+        }
     }
     fn receive(&mut self, edge: Edge) {
         self.heard.push(edge);

@@ -4,11 +4,13 @@
 //! time in which something one chip does can be seen by another. So the chips of a board can run through a window
 //! apart from each other, in any order or at the same time, and nobody receives something from its past. Between
 //! windows everything that the chips did is sorted by time, put on the nets, and told to the other ends. When
-//! everybody sleeps, the window starts at the next event: waiting costs no work.
+//! everybody sleeps, the window starts at the next event: waiting costs no work. When all chips but one sleep, the
+//! window is as long as their sleep, or as it takes until they can see what the one chip did; see [`alone`].
 //!
 //! A probe's SWD wire is the exception: it reaches into the target within the window. Therefore a probe runs before
 //! its targets (one thread), or its targets follow the [`Promise`] it gives (several threads); see [`threads`].
 
+mod alone;
 mod net;
 mod promise;
 mod threads;
@@ -79,6 +81,8 @@ pub struct Board {
     slots: Vec<Slot>,
     /// The order in which one thread runs the chips: probes first.
     order: Vec<usize>,
+    /// Chips that clock somebody's debug port, by index.
+    probes: Vec<bool>,
     nets: Vec<Net>,
     now: Time,
     window: Span,
@@ -179,6 +183,7 @@ impl Builder {
         let window = self.slots.iter().map(|slot| slot.latency).min().unwrap_or(Span::ms(1));
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&index| (self.probe_of[index].is_some(), index));
+        let probes = (0..self.slots.len()).map(|index| self.probe_of.contains(&Some(index))).collect();
         let mut ports = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let mut chip = slot.chip.lock();
@@ -196,6 +201,7 @@ impl Builder {
         let mut board = Board {
             slots: self.slots,
             order,
+            probes,
             nets: self.nets,
             now: Time::ZERO,
             window,
@@ -362,10 +368,6 @@ impl Board {
         }
     }
 
-    fn next_chip_event(&self) -> Time {
-        self.slots.iter().map(|slot| slot.chip.lock().next_event()).min().unwrap_or(Time::NEVER)
-    }
-
     /// One window up to `end`.
     fn run_window(&mut self, end: Time) {
         if let Some(threads) = &mut self.threads {
@@ -445,7 +447,7 @@ impl Machine for Board {
     }
 
     fn next_event(&self) -> Time {
-        if self.powered { self.next_chip_event().max(self.now) } else { Time::NEVER }
+        if self.powered { self.first_chip().at.max(self.now) } else { Time::NEVER }
     }
 
     fn advance(&mut self, until: Time) {
@@ -454,13 +456,19 @@ impl Machine for Board {
             return;
         }
         while self.now < until {
-            let start = self.next_event();
+            let first = self.first_chip();
+            let start = first.at.max(self.now);
             if start >= until {
                 self.now = until;
                 self.settle();
                 return;
             }
-            self.run_window(until.min(start + self.window));
+            let window = start + self.window;
+            if first.others > window && until > window && !self.probes[first.index] {
+                self.run_alone(first.index, until.min(first.others));
+            } else {
+                self.run_window(until.min(window));
+            }
             if self.attention() {
                 return;
             }
