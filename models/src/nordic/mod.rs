@@ -35,6 +35,7 @@ mod rbpconf;
 mod rng;
 mod rtc;
 mod saadc;
+mod schedule;
 mod soc;
 mod table;
 mod temp;
@@ -42,6 +43,7 @@ mod timer;
 mod twim;
 mod uarte;
 mod wdt;
+mod wiring;
 
 pub use chip::Nrf5;
 pub use clock::Crystals;

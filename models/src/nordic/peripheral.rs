@@ -144,6 +144,17 @@ pub trait Peripheral: Send {
         true
     }
 
+    /// Whether the task at `offset` would do nothing, until something else happens to this peripheral.
+    fn ignores(&self, _offset: u32) -> bool {
+        false
+    }
+
+    /// The cycle at which event `n` last happened, for peripherals that keep account of it: their events need not be
+    /// scheduled while only ignored tasks follow from them.
+    fn last_raised(&self, _n: u32) -> Option<u64> {
+        None
+    }
+
     /// The core was halted by its debugger, or goes on.
     fn core_halted(&mut self, _cx: &mut Cx<'_>, _halted: bool) {}
 

@@ -92,9 +92,15 @@ impl Ppi {
         bits(self.chen).filter(|&n| self.eep[n as usize] == address).fold(0, |mask, n| mask | 1 << n)
     }
 
-    /// The addresses of all events that drive an enabled channel.
-    pub fn listened(&self) -> impl Iterator<Item = u32> {
-        bits(self.chen).map(|n| self.eep[n as usize])
+    /// The enabled channels.
+    pub fn enabled(&self) -> impl Iterator<Item = u32> + use<> {
+        bits(self.chen)
+    }
+
+    /// The address of the event that drives `channel`: EEP.
+    #[must_use]
+    pub fn event(&self, channel: u32) -> u32 {
+        self.eep[channel as usize & 31]
     }
 
     /// The addresses of the tasks at the end of `channel`: TEP and FORK.

@@ -139,6 +139,10 @@ impl Peripheral for Saadc {
         self.registers.events()
     }
 
+    fn ignores(&self, offset: u32) -> bool {
+        offset == SAMPLE && (self.registers.get(ENABLE) & 1 == 0 || self.buffer.is_none())
+    }
+
     fn reset(&mut self, cx: &mut Cx<'_>, reset: Reset) {
         self.registers.reset(cx, reset);
         (self.pending, self.oversampled, self.buffer) = (0, 0, None);

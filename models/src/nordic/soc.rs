@@ -23,7 +23,9 @@ use super::power_clock::PowerClock;
 use super::ppi::{Ppi, bits};
 use super::radio::Radio;
 use super::rbpconf::{Rbpconf, UICR_RBPCONF};
+use super::schedule::Schedule;
 use super::table::{ChipTable, Options, PeripheralEntry, Protection, ResetPin, Series};
+use super::wiring::Wiring;
 use crate::parts::i2c::I2cBus;
 
 /// First address of the peripheral bus, where the page with id 0 is.
@@ -50,7 +52,7 @@ const ABSENT: u8 = u8::MAX;
 
 pub(super) struct Place {
     name: &'static str,
-    id: u8,
+    pub(super) id: u8,
     /// The register POWER, if there is one.
     pub(super) power: Option<bool>,
 }
@@ -97,7 +99,7 @@ pub struct Soc {
     pub rbpconf: Rbpconf,
     pub(super) gpio: Gpio,
     gpiote: Gpiote,
-    ppi: Ppi,
+    pub(super) ppi: Ppi,
     others: Vec<Box<dyn Peripheral>>,
     pub(super) places: Vec<Place>,
     /// Slot by page id.
@@ -105,7 +107,8 @@ pub struct Soc {
     /// Slots that look at pins.
     watchers: Vec<usize>,
     /// Next event by slot.
-    due: Vec<u64>,
+    pub(super) due: Schedule,
+    pub(super) wiring: Wiring,
     /// Nothing happens by itself before this cycle.
     pub(super) earliest: u64,
     lfclk: LfClk,
@@ -115,7 +118,7 @@ pub struct Soc {
     i2c_due: u64,
     reset_pin_enabled: bool,
     /// PPI channels that fire, and when; in order.
-    firing: VecDeque<(u64, u32)>,
+    pub(super) firing: VecDeque<(u64, u32)>,
     /// Edges from outside that have not happened yet, in order.
     incoming: VecDeque<(u64, Edge)>,
     /// Registers without a documented meaning that keep what is written: address, value.
@@ -155,7 +158,8 @@ impl Soc {
             gpiote: Gpiote::new(table.channels.gpiote),
             ppi: Ppi::new(table.series, table.channels),
             others: table.peripherals.iter().map(|p| p.kind.build(options)).collect(),
-            due: vec![NEVER; places.len()],
+            due: Schedule::default(),
+            wiring: Wiring::default(),
             earliest: NEVER,
             places,
             pages,
@@ -201,17 +205,6 @@ impl Soc {
         self.earliest
     }
 
-    /// The peripheral that is due first, and when; the one with the lower id if there are two.
-    fn first_due(&self) -> (u64, usize) {
-        let mut first = (NEVER, 0);
-        for (slot, &due) in self.due.iter().enumerate() {
-            if due < first.0 {
-                first = (due, slot);
-            }
-        }
-        first
-    }
-
     /// The cycle at which the next thing happens by itself, if the first peripheral is due at `due`.
     fn first_of_all(&self, due: u64) -> u64 {
         let firing = self.firing.front().map_or(NEVER, |f| f.0);
@@ -233,7 +226,7 @@ impl Soc {
         let device = &mut self.others[slot];
         let result = device.radio().map(f);
         let due = device.next(&lfclk);
-        self.due[OTHERS + slot] = due;
+        self.due.set(OTHERS + slot, due);
         self.earliest = self.earliest.min(due);
         result
     }
@@ -350,7 +343,7 @@ impl Soc {
         let (device, _) = self.slot(slot, now, memory);
         let (line, mut raised) = (device.events().irq(), device.events().take_raised());
         let due = device.next(&lfclk);
-        self.due[slot] = due;
+        self.due.set(slot, due);
         self.earliest = self.earliest.min(due);
         irq.set(self.places[slot].id, line);
         while raised != 0 {
@@ -362,6 +355,7 @@ impl Soc {
             PPI if self.ppi.take_rewired() => self.rewire(now, memory),
             // LFCLK may have started or stopped: every user of it has a new next event.
             POWER_CLOCK => self.refresh_all(),
+            _ if self.heeds_otherwise(slot, now, memory) => self.rewire(now, memory),
             _ => {}
         }
     }
@@ -376,32 +370,14 @@ impl Soc {
         }
     }
 
-    fn refresh_all(&mut self) {
+    pub(super) fn refresh_all(&mut self) {
         let lfclk = self.lfclk;
-        self.due[POWER_CLOCK] = self.power_clock.next(&lfclk);
-        self.due[NVMC] = self.nvmc.next(&lfclk);
-        for (due, device) in self.due[OTHERS..].iter_mut().zip(&self.others) {
-            *due = device.next(&lfclk);
+        self.due.set(POWER_CLOCK, self.power_clock.next(&lfclk));
+        self.due.set(NVMC, self.nvmc.next(&lfclk));
+        for (slot, device) in (OTHERS..).zip(&self.others) {
+            self.due.set(slot, device.next(&lfclk));
         }
-        self.earliest = self.first_of_all(self.first_due().0);
-    }
-
-    /// Tells every peripheral which of its events drive an enabled PPI channel.
-    fn rewire(&mut self, now: u64, memory: &mut Memory) {
-        let mut wired = [0u32; PAGES];
-        for event in self.ppi.listened() {
-            let (page, offset) = (event.wrapping_sub(APB) / PAGE, event & (PAGE - 1));
-            if let (Some(mask), EVENTS..EVENTS_END) = (wired.get_mut(page as usize), offset) {
-                *mask |= 1 << ((offset - EVENTS) / 4);
-            }
-        }
-        for slot in 0..self.places.len() {
-            let mask = wired[usize::from(self.places[slot].id)];
-            let (device, mut cx) = self.slot(slot, now, memory);
-            device.sync(&mut cx);
-            device.events().set_wired(mask);
-        }
-        self.refresh_all();
+        self.earliest = self.first_of_all(self.due.first().0);
     }
 
     /// Triggers the task at `address` for the PPI.
@@ -456,7 +432,7 @@ impl Soc {
     /// Does everything that is due at `until` or earlier, in order.
     pub(super) fn run_until(&mut self, until: u64, memory: &mut Memory, irq: &mut IrqLines) {
         loop {
-            let (due, slot) = self.first_due();
+            let (due, slot) = self.due.first();
             let now = self.first_of_all(due);
             if now > until {
                 self.earliest = now;

@@ -52,6 +52,8 @@ pub struct Timer {
     count_due: u64,
     /// Compare channels whose event somebody polls.
     polled: u32,
+    /// The tick at which COMPARE events happened last, as a cycle, and which.
+    latest: (u64, u32),
 }
 
 impl Timer {
@@ -74,6 +76,7 @@ impl Timer {
             counting: 0,
             count_due: NEVER,
             polled: 0,
+            latest: (0, 0),
         }
     }
 
@@ -99,8 +102,8 @@ impl Timer {
         bits(shorted).map(|n| self.distance(counter, n)).min().unwrap_or(u64::MAX)
     }
 
-    /// Lets `ticks` ticks pass.
-    fn tick(&mut self, mut ticks: u64) {
+    /// Lets `ticks` ticks pass, the last one at cycle `end`.
+    fn tick(&mut self, mut ticks: u64, end: u64) {
         while ticks > 0 && self.running {
             let step = self.until_short(self.counter).min(ticks);
             for n in 0..self.channels {
@@ -113,6 +116,9 @@ impl Timer {
             ticks -= step;
             let hit = (0..self.channels).filter(|&n| self.cc[n as usize] & self.mask() == self.counter);
             let hit = hit.fold(0, |mask, n| mask | 1 << n);
+            if ticks == 0 {
+                self.latest = (end, hit);
+            }
             if self.shorts >> 8 & hit != 0 {
                 self.running = false;
             }
@@ -131,7 +137,7 @@ impl Timer {
         if self.running && self.mode == 0 {
             let ticks = (now - self.synced) / self.period();
             self.synced += ticks * self.period();
-            self.tick(ticks);
+            self.tick(ticks, self.synced);
         }
     }
 
@@ -222,12 +228,18 @@ impl Peripheral for Timer {
         if self.count_due <= cx.now {
             self.count_due = NEVER;
             let ticks = std::mem::take(&mut self.counting);
-            self.tick(ticks.into());
+            self.tick(ticks.into(), cx.now);
         }
     }
 
     fn sync(&mut self, cx: &mut Cx<'_>) {
         self.advance(cx.now);
+    }
+
+    /// Only the last tick is remembered: a tick is no shorter than the way of an event through the PPI.
+    fn last_raised(&self, n: u32) -> Option<u64> {
+        let (at, events) = self.latest;
+        Some(if events >> n.wrapping_sub(COMPARE0) & 1 == 1 { at } else { 0 })
     }
 
     fn polled(&mut self, n: u32) {
