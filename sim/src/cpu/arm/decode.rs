@@ -214,12 +214,18 @@ pub(super) const CONDITIONAL: [u8; 14] = [
     kind::BLE,
 ];
 
+/// From an instruction to the half-word before it.
+const BACK: u32 = 2u32.wrapping_neg();
+
 /// Conditional branch, and supervisor call (A5.2.6).
 fn conditional_branch(raw: u32) -> Op {
     match (raw >> 8 & 15) as usize {
         15 => Op::new(kind::SVC, 2).with_imm(raw & 0xFF),
         14 => undefined(raw, 2),
-        condition => Op::new(CONDITIONAL[condition], 2).with_imm(sign_extend(raw << 1, 9).wrapping_add(4)),
+        condition => match sign_extend(raw << 1, 9).wrapping_add(4) {
+            BACK => Op::new(kind::B_BACK, 2).with_b(condition as u32),
+            offset => Op::new(CONDITIONAL[condition], 2).with_imm(offset),
+        },
     }
 }
 

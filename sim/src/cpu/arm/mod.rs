@@ -24,6 +24,7 @@ mod data;
 mod debug;
 mod decode;
 mod decode32;
+mod delay;
 mod exceptions;
 mod faults;
 mod fetch;

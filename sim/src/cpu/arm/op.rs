@@ -165,6 +165,8 @@ pub(super) mod kind {
         B,
         /// A branch to itself.
         B_SELF,
+        /// A conditional branch to the half-word before it; b is the condition. See `delay`.
+        B_BACK,
         BEQ, BNE, BCS, BCC, BMI, BPL, BVS, BVC, BHI, BLS, BGE, BLT, BGT, BLE,
         BL, BX, BLX, CBZ, CBNZ, TBB, TBH,
         /// imm is ITSTATE.

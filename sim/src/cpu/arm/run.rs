@@ -124,13 +124,16 @@ impl Core {
 
     /// Executes instructions until something wants attention.
     fn execute_until<M: Mmio>(&mut self, mmio: &mut M, until: u64) {
-        self.limit = self.next_deadline(until);
+        self.limit = self.next_deadline(until).min(self.spin.next_look().max(self.cycle + 1));
         let single = self.debug.stepping || self.spin.watching();
         if single {
             self.limit = 0;
         }
         let from = self.pc;
         self.interpret(mmio);
+        if !single && self.state == State::Running {
+            self.look_around();
+        }
         // A core that halted where it was has executed nothing.
         self.debug.retired |= self.pc != from || self.state != State::Halted;
         if self.spin.watching() && self.state == State::Running {

@@ -52,6 +52,7 @@ impl Core {
             kind::LOAD_STORE => return self.load_store(mmio, op),
             kind::LDRD | kind::STRD => return self.dual(mmio, op, kind),
             kind::EXCLUSIVE => return self.exclusive_access(mmio, op),
+            kind::B_BACK => return Ok(self.branch_back(op)),
             kind::B_SELF => return Ok(self.branch_to_itself()),
             kind::BX | kind::BLX => return Ok(self.branch_register(mmio, op, kind)),
             kind::TBB | kind::TBH => return self.table_branch(mmio, op, kind),

@@ -58,6 +58,79 @@ proptest! {
     }
 }
 
+/// Polls a word of RAM through a function that keeps its return address on the stack; the interrupt's handler counts
+/// in that word. Between two interrupts it also waits in a delay loop of `step`s, by the condition in `branch`.
+///
+/// ```text
+/// 0:  movs r4, #200 ; 2: subs r4, #step ; b<c> 2b
+///     movs r5, #90
+/// 1:  bl get ; cmp r0, r7 ; bne 3f ; adds r3, #1 ; b 1b
+/// 3:  mov r7, r0 ; str r3, [r1] ; b 0b
+/// get: push {r4, lr} ; ldr r0, [r6] ; pop {r4, pc}
+/// handler: str r0, [r1, #12] ; ldr r2, [r6] ; adds r2, #1 ; str r2, [r6] ; bx lr
+/// ```
+fn ram_poller(config: CoreConfig, period: u32, step: u16, branch: u16, counting: bool) -> Bench {
+    let turn = if counting { 0x3301 } else { 0xBF00 };
+    let code = [
+        0x24C8,
+        0x3C00 | step,
+        branch,
+        0x255A, // 0x400
+        0xF000,
+        0xF807,
+        0x42B8,
+        0xD101,
+        turn,
+        0xE7F9, // 0x408
+        0x4607,
+        0x600B,
+        0xE7F2,
+        0xBF00, // 0x414
+        0xB510,
+        0x6830,
+        0xBD10, // 0x41C
+    ];
+    let mut bench = Bench::new(config, &code);
+    bench.place(CODE + 0x200, &[0x60C8, 0x6832, 0x3201, 0x6032, 0x4770]);
+    bench.set(1, DEVICE);
+    bench.set(6, RAM);
+    bench.write(0xE000_E100, 1);
+    bench.write(DEVICE + 4, period);
+    bench
+}
+
+/// `b<c>` to the half-word before it, for the conditions NE, CS, PL, HI, GE and GT, which end a delay loop.
+fn delay_branch() -> impl Strategy<Value = u16> {
+    prop::sample::select(vec![0xD1FD, 0xD2FD, 0xD5FD, 0xD8FD, 0xDAFD, 0xDCFD])
+}
+
+proptest! {
+    #[test]
+    fn skipping_of_loops_that_poll_ram_or_count_is_exact(
+        period in 40u32..6_000, total in 1u64..60_000, branch in delay_branch(), step in 1u16..=200, v7: bool,
+        counting: bool,
+    ) {
+        let config = if v7 { config::M4F } else { config::M0PLUS };
+        let mut skipping = ram_poller(config, period, step, branch, counting);
+        skipping.core.run(&mut skipping.device, total);
+        let mut patient = ram_poller(config, period, step, branch, counting);
+        patient.core.set_spin_skipping(false);
+        // A core that is asked for every cycle has no time to skip anything.
+        for until in 1..=total {
+            patient.core.run(&mut patient.device, until);
+        }
+        prop_assert_eq!(snapshot(&skipping), snapshot(&patient));
+    }
+}
+
+#[test]
+fn waiting_for_a_word_in_ram_costs_no_work() {
+    // An interrupt each twenty million cycles, a thousand of them; the time that this takes shows if none is skipped.
+    let mut bench = ram_poller(config::M4F, 20_000_000, 1, 0xD1FD, false);
+    bench.core.run(&mut bench.device, 20_000_500_000);
+    assert_eq!(bench.word(RAM), 1000);
+}
+
 #[test]
 fn waiting_costs_no_work() {
     // Busy for two thousand million cycles: a handful of reads instead of hundreds of millions.
