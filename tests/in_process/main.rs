@@ -12,6 +12,7 @@ mod identity;
 mod images;
 mod interface;
 mod microbit;
+mod micropython;
 mod missions;
 mod radio;
 mod serial;
