@@ -12,6 +12,7 @@ mod identity;
 mod images;
 mod interface;
 mod microbit;
+mod microbit_v1;
 mod micropython;
 mod missions;
 mod radio;

@@ -22,7 +22,7 @@ use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
 use crate::image::Image;
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
-use crate::parts::led_matrix::{LedMatrix, MAX_LINES, Picture, SIZE, STRAIGHT, SharedLedMatrix};
+use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
 use crate::parts::world::SharedWorld;
 
 /// Boards stand so far from each other if nothing is said, in metres.
@@ -375,7 +375,14 @@ fn led_matrix(
         None => STRAIGHT,
     };
     let pins = |ends: Vec<Terminal>| ends.into_iter().map(|end| end.pin).collect();
-    let matrix = SharedLedMatrix::new(LedMatrix::new(pins(rows), pins(columns), picture));
+    let window = match &entry.average_ms {
+        Some(ms) if !(1..=MAX_WINDOW).contains(ms.as_ref()) => {
+            return Err(BoardError::at(ms, format!("1 to {MAX_WINDOW} ms were expected")));
+        }
+        given => given.as_ref().map_or(WINDOW, |ms| *ms.as_ref()),
+    };
+    let matrix = LedMatrix::new(pins(rows), pins(columns), picture).averaged_over(window);
+    let matrix = SharedLedMatrix::new(matrix);
     match chips.get(chip) {
         Some((_, Model::Nrf5(driver))) => driver.lock().observe(Box::new(matrix.clone())),
         _ => return Err(BoardError::at(&entry.rows[0], "a matrix on a chip that runs a program was expected")),

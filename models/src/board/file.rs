@@ -127,6 +127,8 @@ pub struct MatrixEntry {
     /// Where the LEDs of the picture are, if its rows and columns are not the matrix's: lines from top to bottom, each
     /// from left to right, as `ROW.COLUMN` counted from 1.
     pub leds: Option<Vec<Vec<Spanned<String>>>>,
+    /// How many milliseconds the eye averages over: whole turns of the usual programs. Default: 50.
+    pub average_ms: Option<Spanned<u64>>,
 }
 
 /// What is wrong with a board file, and where.

@@ -53,7 +53,7 @@ impl Gpiote {
     /// A GPIOTE with `channels` channels, 4 or 8.
     #[must_use]
     pub fn new(channels: u32) -> Gpiote {
-        let events = Events::new((1 << channels) - 1 | 1 << PORT);
+        let events = Events::new(((1 << channels) - 1) | 1 << PORT);
         Gpiote { events, channels, config: Default::default(), detect: false }
     }
 

@@ -60,6 +60,11 @@ impl Inert {
         self.words[(offset - FIRST) as usize / 4] = value;
     }
 
+    /// All events of `mask` happen.
+    pub fn raise(&mut self, mask: u32) {
+        self.events.raise_all(mask);
+    }
+
     fn word(&mut self, offset: u32) -> Option<&mut u32> {
         let known = self.spec.registers.iter().any(|&(first, last)| (first..=last).contains(&offset));
         self.words.get_mut(offset.checked_sub(FIRST)? as usize / 4).filter(|_| known && offset.is_multiple_of(4))

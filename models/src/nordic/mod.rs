@@ -7,6 +7,7 @@
 
 mod aar;
 mod acl;
+mod adc;
 mod approtect;
 mod bus;
 mod ccm;
@@ -37,9 +38,12 @@ mod rtc;
 mod saadc;
 mod schedule;
 mod soc;
+mod spi;
+mod spi_twi;
 mod table;
 mod temp;
 mod timer;
+mod twi;
 mod twim;
 mod uarte;
 mod wdt;

@@ -11,7 +11,7 @@ use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::radio::registers;
-use super::table::PeripheralKind::{CcmAar, Ecb, Inert, Radio, Rng, Rtc, Temp, Timer, Wdt};
+use super::table::PeripheralKind::{Adc, CcmAar, Ecb, Inert, Radio, Rng, Rtc, SpiTwi, Temp, Timer, Uart, Wdt};
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
@@ -73,10 +73,10 @@ const TIMER12: TimerSpec = TimerSpec { cc: 4, bits: 16 };
 
 const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("RADIO", 0x01, Radio(&registers::NRF51)).with_power(),
-    PeripheralEntry::new("UART0", 0x02, Inert(UART)).with_power(),
-    PeripheralEntry::new("SPI0/TWI0", 0x03, Inert(SERIAL)).with_power(),
-    PeripheralEntry::new("SPI1/TWI1/SPIS1", 0x04, Inert(SERIAL)).with_power(),
-    PeripheralEntry::new("ADC", 0x07, Inert(ADC)).with_power(),
+    PeripheralEntry::new("UART0", 0x02, Uart).with_power(),
+    PeripheralEntry::new("SPI0/TWI0", 0x03, SpiTwi(SERIAL)).with_power(),
+    PeripheralEntry::new("SPI1/TWI1/SPIS1", 0x04, SpiTwi(SERIAL)).with_power(),
+    PeripheralEntry::new("ADC", 0x07, Adc).with_power(),
     PeripheralEntry::new("TIMER0", 0x08, Timer(TIMER0)).with_power(),
     PeripheralEntry::new("TIMER1", 0x09, Timer(TIMER12)).with_power(),
     PeripheralEntry::new("TIMER2", 0x0A, Timer(TIMER12)).with_power(),
@@ -99,15 +99,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
 
 const DISCONNECTED: u32 = u32::MAX;
 
-const UART: InertSpec = InertSpec {
-    events: 0x2_0287,
-    registers: &[(0x200, 0x200), (0x480, 0x480), (0x500, 0x524), (0x56C, 0x56C)],
-    resets: &[(0x508, DISCONNECTED), (0x50C, DISCONNECTED), (0x510, DISCONNECTED), (0x514, DISCONNECTED)],
-    set_clear: &[],
-};
-
 /// SPI, TWI and SPIS share their pages; ENABLE chooses.
-const SERIAL: InertSpec = InertSpec {
+pub(super) const SERIAL: InertSpec = InertSpec {
     events: 0x4_4696,
     registers: &[
         (0x200, 0x200),
@@ -130,9 +123,6 @@ const SERIAL: InertSpec = InertSpec {
     set_clear: &[],
 };
 
-const ADC: InertSpec =
-    InertSpec { events: 1, registers: &[(0x400, 0x400), (0x500, 0x508)], resets: &[(0x504, 0x18)], set_clear: &[] };
-
 const QDEC: InertSpec = InertSpec {
     events: 0b111,
     registers: &[(0x200, 0x200), (0x500, 0x528), (0x540, 0x548)],
@@ -145,3 +135,7 @@ const LPCOMP: InertSpec = InertSpec {
     registers: &[(0x200, 0x200), (0x400, 0x400), (0x500, 0x50C), (0x520, 0x520)],
     ..InertSpec::EMPTY
 };
+
+#[cfg(test)]
+#[path = "nrf51822_tests.rs"]
+mod tests;

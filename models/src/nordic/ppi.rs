@@ -78,7 +78,7 @@ impl Ppi {
 
     /// The channels that there are, as a mask.
     fn present(&self) -> u32 {
-        u32::MAX << FIRST_FIXED | (1 << self.has.ppi) - 1
+        u32::MAX << FIRST_FIXED | ((1 << self.has.ppi) - 1)
     }
 
     fn fork(&mut self, offset: u32) -> Option<&mut u32> {

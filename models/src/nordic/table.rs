@@ -2,6 +2,7 @@
 
 use twinboard_sim::cpu::arm::CoreConfig;
 
+use super::adc::Adc;
 use super::ccm_aar::CcmAar;
 use super::clock::Crystals;
 use super::ecb::Ecb;
@@ -14,6 +15,7 @@ use super::radio::registers::RadioSpec;
 use super::rng::Rng;
 use super::rtc::Rtc;
 use super::saadc::Saadc;
+use super::spi_twi::SpiTwi;
 use super::temp::Temp;
 use super::timer::{Timer, TimerSpec};
 use super::twim::Twim;
@@ -143,7 +145,13 @@ impl PeripheralEntry {
     /// A peripheral that looks at no pins.
     #[must_use]
     pub const fn new(name: &'static str, id: u8, kind: PeripheralKind) -> PeripheralEntry {
-        PeripheralEntry { name, id, kind, watches_pins: matches!(kind, PeripheralKind::Uarte), has_power: false }
+        PeripheralEntry {
+            name,
+            id,
+            kind,
+            watches_pins: matches!(kind, PeripheralKind::Uarte | PeripheralKind::Uart),
+            has_power: false,
+        }
     }
 
     /// The same with the register POWER.
@@ -155,7 +163,7 @@ impl PeripheralEntry {
     /// Whether it talks to the devices on the I2C bus.
     #[must_use]
     pub fn is_i2c_master(&self) -> bool {
-        matches!(self.kind, PeripheralKind::Twim(_))
+        matches!(self.kind, PeripheralKind::Twim(_) | PeripheralKind::SpiTwi(_))
     }
 }
 
@@ -176,6 +184,12 @@ pub enum PeripheralKind {
     Egu,
     /// UART and UARTE.
     Uarte,
+    /// UART without EasyDMA (nRF51).
+    Uart,
+    /// SPI and TWI without EasyDMA, and what shares their page (nRF51).
+    SpiTwi(InertSpec),
+    /// ADC (nRF51).
+    Adc,
     /// SAADC.
     Saadc(InertSpec),
     /// TWIM, and what shares its page.
@@ -202,6 +216,9 @@ impl PeripheralKind {
             PeripheralKind::Wdt => Box::new(Wdt::default()),
             PeripheralKind::Egu => Box::new(Egu::default()),
             PeripheralKind::Uarte => Box::new(Uarte::default()),
+            PeripheralKind::Uart => Box::new(Uarte::without_dma()),
+            PeripheralKind::SpiTwi(spec) => Box::new(SpiTwi::new(spec)),
+            PeripheralKind::Adc => Box::new(Adc::default()),
             PeripheralKind::Saadc(spec) => Box::new(Saadc::new(spec)),
             PeripheralKind::Twim(spec) => Box::new(Twim::new(spec)),
             PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),

@@ -26,17 +26,9 @@ const RXTO: u32 = 17;
 const RXSTARTED: u32 = 19;
 const TXSTARTED: u32 = 20;
 const TXSTOPPED: u32 = 22;
-/// The above, CTS and NCTS.
-const EVENT_MASK: u32 = 0b11
-    | 1 << RXDRDY
-    | 1 << ENDRX
-    | 1 << TXDRDY
-    | 1 << ENDTX
-    | 1 << ERROR
-    | 1 << RXTO
-    | 1 << RXSTARTED
-    | 1 << TXSTARTED
-    | 1 << TXSTOPPED;
+/// CTS, NCTS and those that also the nRF51's UART has.
+const UART_EVENTS: u32 = 0b11 | 1 << RXDRDY | 1 << TXDRDY | 1 << ERROR | 1 << RXTO;
+const UARTE_EVENTS: u32 = 1 << ENDRX | 1 << ENDTX | 1 << RXSTARTED | 1 << TXSTARTED | 1 << TXSTOPPED;
 
 const SHORT_ENDRX_STARTRX: u32 = 1 << 5;
 const SHORT_ENDRX_STOPRX: u32 = 1 << 6;
@@ -109,6 +101,8 @@ impl Fifo {
 /// The register machine.
 #[derive(Debug)]
 pub struct Uarte {
+    /// EasyDMA is there.
+    has_dma: bool,
     events: Events,
     shorts: u32,
     errorsrc: u32,
@@ -140,7 +134,8 @@ pub struct Uarte {
 impl Default for Uarte {
     fn default() -> Uarte {
         Uarte {
-            events: Events::new(EVENT_MASK),
+            has_dma: true,
+            events: Events::new(UART_EVENTS | UARTE_EVENTS),
             shorts: 0,
             errorsrc: 0,
             enable: 0,
@@ -165,6 +160,17 @@ impl Default for Uarte {
 }
 
 impl Uarte {
+    /// The UART of the nRF51: without EasyDMA.
+    #[must_use]
+    pub fn without_dma() -> Uarte {
+        Uarte { has_dma: false, events: Events::new(UART_EVENTS), baudrate: 0, ..Uarte::default() }
+    }
+
+    /// Reset values of this kind.
+    fn fresh(&self) -> Uarte {
+        if self.has_dma { Uarte::default() } else { Uarte::without_dma() }
+    }
+
     fn dma(&self) -> bool {
         self.enable == ENABLED_UARTE
     }
@@ -231,11 +237,23 @@ impl Uarte {
         }
     }
 
+    /// Listens anew, with the pin and the format of now.
+    fn listen(&mut self, cx: &Cx<'_>) {
+        let level = self.rxd_pin().is_none_or(|pin| cx.pins.level(cx.now, pin));
+        self.line = Some(LineReceiver::new(self.format(), level));
+    }
+
+    /// The pin or the format changes; drivers do that also while the receiver is on.
+    fn configured(&mut self, cx: &Cx<'_>) {
+        if self.line.is_some() {
+            self.listen(cx);
+        }
+    }
+
     fn start_receiver(&mut self, cx: &mut Cx<'_>) {
         self.rxto_due = NEVER;
         if self.line.is_none() {
-            let level = self.rxd_pin().is_none_or(|pin| cx.pins.level(cx.now, pin));
-            self.line = Some(LineReceiver::new(self.format(), level));
+            self.listen(cx);
         }
         if self.dma() {
             self.rx = Buffer { ptr: self.rxd.0, maxcnt: self.rxd.1, amount: 0, active: true };
@@ -307,12 +325,12 @@ impl Uarte {
     }
 
     fn set_enable(&mut self, cx: &mut Cx<'_>, value: u32) {
-        self.reconnect(cx, |uarte| uarte.enable = value & 0xF);
+        self.reconnect(cx, |uarte| uarte.enable = value & if uarte.has_dma { 0xF } else { 7 });
         if self.enable == 0 {
             // Everything on its way is dropped; the configuration stays.
             let Uarte { shorts, psel, baudrate, config, rxd, txd, .. } = *self;
             let events = std::mem::take(&mut self.events);
-            *self = Uarte { events, shorts, psel, baudrate, config, rxd, txd, ..Uarte::default() };
+            *self = Uarte { events, shorts, psel, baudrate, config, rxd, txd, ..self.fresh() };
         }
     }
 
@@ -350,6 +368,7 @@ impl Peripheral for Uarte {
             }
             RXD | TXD => 0,
             BAUDRATE => self.baudrate,
+            RXD_PTR..=TXD_AMOUNT if !self.has_dma => return None,
             RXD_PTR => self.rxd.0,
             RXD_MAXCNT => self.rxd.1,
             RXD_AMOUNT => self.rx.amount,
@@ -368,17 +387,25 @@ impl Peripheral for Uarte {
             ENABLE => self.set_enable(cx, value),
             PSEL_RTS | PSEL_TXD | PSEL_CTS | PSEL_RXD => {
                 self.reconnect(cx, |uarte| uarte.psel[(offset - PSEL_RTS) as usize / 4] = Psel(value));
+                self.configured(cx);
             }
             TXD if !self.dma() => {
                 self.holding = Some(value as u8);
                 self.transmit(cx);
             }
-            BAUDRATE => self.baudrate = value,
+            BAUDRATE => {
+                self.baudrate = value;
+                self.configured(cx);
+            }
+            RXD_PTR..=TXD_AMOUNT if !self.has_dma => return None,
             RXD_PTR => self.rxd.0 = value,
             RXD_MAXCNT => self.rxd.1 = value & 0xFFFF,
             TXD_PTR => self.txd.0 = value,
             TXD_MAXCNT => self.txd.1 = value & 0xFFFF,
-            CONFIG => self.config = value & 0x11F,
+            CONFIG => {
+                self.config = value & 0x11F;
+                self.configured(cx);
+            }
             RXD | TXD | RXD_AMOUNT | TXD_AMOUNT => {}
             _ => return None,
         }
@@ -426,10 +453,11 @@ impl Peripheral for Uarte {
         &mut self.events
     }
 
-    fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
+    fn reset(&mut self, cx: &mut Cx<'_>, _: Reset) {
+        self.reconnect(cx, |uarte| uarte.enable = 0);
         let mut events = std::mem::take(&mut self.events);
         events.reset();
-        *self = Uarte { events, ..Uarte::default() };
+        *self = Uarte { events, ..self.fresh() };
     }
 
     fn next(&self, _: &LfClk) -> u64 {

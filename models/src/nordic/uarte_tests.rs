@@ -204,3 +204,45 @@ fn the_transmit_pin_idles_high_while_enabled_and_is_given_back_after() {
     uarte.write(&mut bench.cx(), ENABLE, 0);
     assert_eq!(bench.pins.taken(TX_PIN), None);
 }
+
+#[test]
+fn the_uart_of_the_nrf51_sends_a_byte_nowhere_while_its_pin_is_not_chosen() {
+    // Reference manual, "UART"; dossier 2.13: mbed writes TXD = 0 before PSELTXD to see a first TXDRDY.
+    let (mut bench, mut uart) = (Bench::default(), Uarte::without_dma());
+    for (offset, value) in [(BAUDRATE, 0x0027_5000), (ENABLE, ENABLED_UART)] {
+        uart.write(&mut bench.cx(), offset, value).expect("a register");
+    }
+    uart.task(&mut bench.cx(), STARTTX).expect("a task");
+    uart.write(&mut bench.cx(), TXD, 0).expect("TXD");
+    let end = bench.wait(&mut uart, TXDRDY, us(2_000)).expect("TXDRDY");
+    assert!(end.abs_diff(us(1_042)) < us(2), "ten bits at 9600 baud, not {end} cycles");
+    assert!(sent(&mut bench).is_empty());
+    uart.write(&mut bench.cx(), PSEL_TXD, TX_PIN.into()).expect("PSELTXD");
+    uart.write(&mut bench.cx(), TXD, 0x55).expect("TXD");
+    assert_eq!(sent(&mut bench).iter().map(|(_, byte)| *byte).collect::<Vec<_>>(), [0x55]);
+}
+
+#[test]
+fn the_uart_of_the_nrf51_has_no_easydma() {
+    let (mut bench, mut uart) = (Bench::default(), Uarte::without_dma());
+    uart.write(&mut bench.cx(), ENABLE, ENABLED_UARTE);
+    assert_eq!(uart.read(&mut bench.cx(), ENABLE), Some(0), "ENABLE has three bits");
+    assert_eq!([RXD_PTR, TXD_MAXCNT].map(|offset| uart.read(&mut bench.cx(), offset)), [None; 2]);
+    uart.events().write(0x304, u32::MAX);
+    assert_eq!(uart.events().read(0x304), Some(0x2_0287), "CTS, NCTS, RXDRDY, TXDRDY, ERROR, RXTO");
+}
+
+#[test]
+fn a_receiver_that_was_started_before_pin_and_baud_rate_were_chosen_uses_them() {
+    // The order in which mbed sets the nRF51's UART up.
+    let (mut bench, mut uart) = (Bench::default(), Uarte::without_dma());
+    bench.pins.outside(RX_PIN, Drive::High);
+    uart.write(&mut bench.cx(), ENABLE, ENABLED_UART).expect("ENABLE");
+    uart.task(&mut bench.cx(), STARTRX).expect("a task");
+    for (offset, value) in [(PSEL_RXD, RX_PIN.into()), (BAUDRATE, BAUD_115200)] {
+        uart.write(&mut bench.cx(), offset, value).expect("a register");
+    }
+    send(&mut bench, &mut uart, b"A", BIT);
+    assert!(uart.events().is_set(RXDRDY));
+    assert_eq!(uart.read(&mut bench.cx(), RXD), Some(u32::from(b'A')));
+}

@@ -3,8 +3,8 @@
 //! The LEDs sit in a matrix, which on V2 is the picture and on V1 has three rows and nine columns. An LED is lit while
 //! its row is driven high and its column is driven low. The program lights one row after the other,
 //! each for a few milliseconds, and sets the brightness of an LED by how long its column is low in that time. The eye
-//! sees the average. So does this part: it adds up for each LED how long it was lit in the last 50 ms, which are three
-//! whole turns of the usual 60 Hz.
+//! sees the average. So does this part: it adds up for each LED how long it was lit in the last moments, three whole
+//! turns of the display drivers: 50 ms on V2 (60 Hz), 54 ms on V1 (three rows of 6 ms).
 
 use std::sync::Arc;
 
@@ -35,10 +35,10 @@ pub const STRAIGHT: Picture = {
 
 /// Picoseconds in a bin, over which lit time is added up.
 const BIN: u64 = 1_000_000_000;
-/// Bins in the window that the eye averages over.
-const WINDOW: u64 = 50;
-/// The window, and the bin that is being filled.
-const BINS: u64 = WINDOW + 1;
+/// The longest window that can be averaged over, in bins.
+pub const MAX_WINDOW: u64 = 200;
+/// The window that is averaged over unless the board says otherwise, in bins.
+pub const WINDOW: u64 = 50;
 
 /// Lit time, in millionths of the most that one row of all can have, from which an LED is seen as brightness 1, 2, … 9:
 /// ((n − ½) / 9)^2.2, as the eye's response is about the 2.2nd root of the light.
@@ -55,7 +55,7 @@ pub struct LedMatrix {
     /// Lit time is added up until here, in ps.
     since: u64,
     /// Picoseconds lit, by bin, line and place.
-    lit: Box<[[[u32; SIZE]; SIZE]; BINS as usize]>,
+    lit: Vec<[[u32; SIZE]; SIZE]>,
 }
 
 impl LedMatrix {
@@ -69,8 +69,20 @@ impl LedMatrix {
             rows_high: 0,
             columns_low: 0,
             since: 0,
-            lit: Box::new([[[0; SIZE]; SIZE]; BINS as usize]),
+            lit: vec![[[0; SIZE]; SIZE]; WINDOW as usize + 1],
         }
+    }
+
+    /// The same matrix, seen by an eye that averages over `window` milliseconds (at most [`MAX_WINDOW`]).
+    #[must_use]
+    pub fn averaged_over(self, window: u64) -> LedMatrix {
+        let window = window.clamp(1, MAX_WINDOW);
+        LedMatrix { lit: vec![[[0; SIZE]; SIZE]; window as usize + 1], ..self }
+    }
+
+    /// Bins: the window, and the one that is being filled.
+    fn bins(&self) -> u64 {
+        self.lit.len() as u64
     }
 
     /// A pin did something; pins that are not the matrix's are ignored.
@@ -95,8 +107,8 @@ impl LedMatrix {
     /// The brightness of each LED at `at`, 0 (dark) to 9, by line and place.
     pub fn brightness(&mut self, at: Time) -> [[u8; SIZE]; SIZE] {
         self.pass(at);
-        let filling = (self.since / BIN % BINS) as usize;
-        let full = WINDOW * BIN / self.rows.len().max(1) as u64;
+        let filling = (self.since / BIN % self.bins()) as usize;
+        let full = (self.bins() - 1) * BIN / self.rows.len().max(1) as u64;
         std::array::from_fn(|row| {
             std::array::from_fn(|column| {
                 let bins = self.lit.iter().enumerate().filter(|(bin, _)| *bin != filling);
@@ -114,22 +126,22 @@ impl LedMatrix {
 
     /// Adds up lit time until `at`. The bin of the present is always clean from its beginning.
     fn pass(&mut self, at: Time) {
-        let until = at.0;
-        if until.saturating_sub(self.since) > BINS * BIN {
+        let (until, bins) = (at.0, self.bins());
+        if until.saturating_sub(self.since) > bins * BIN {
             // What is older than the window does not matter any more.
-            self.since = until - BINS * BIN;
-            self.lit[(self.since / BIN % BINS) as usize] = [[0; SIZE]; SIZE];
+            self.since = until - bins * BIN;
+            self.lit[(self.since / BIN % bins) as usize] = [[0; SIZE]; SIZE];
         }
         while self.since < until {
             let bin = self.since / BIN;
             let end = until.min((bin + 1) * BIN);
             let span = (end - self.since) as u32;
-            let leds = self.lit[(bin % BINS) as usize].iter_mut().flatten();
+            let leds = self.lit[(bin % bins) as usize].iter_mut().flatten();
             for (led, (row, column)) in leds.zip(self.picture.iter().flatten()) {
                 *led += span * u32::from(self.rows_high >> row & self.columns_low >> column & 1);
             }
             if end == (bin + 1) * BIN {
-                self.lit[((bin + 1) % BINS) as usize] = [[0; SIZE]; SIZE];
+                self.lit[((bin + 1) % bins) as usize] = [[0; SIZE]; SIZE];
             }
             self.since = end;
         }
@@ -236,6 +248,19 @@ mod tests {
             put(&mut matrix, start + 5_000, PinId(2), Drive::Low);
         }
         assert_eq!(matrix.text(ms(100)), "90000\n00000\n00000\n00000\n00000\n");
+    }
+
+    #[test]
+    fn a_window_of_three_turns_sees_the_same_from_every_moment() {
+        let mut matrix = matrix().averaged_over(54);
+        put(&mut matrix, 0, COLUMNS[0], Drive::Low);
+        let mut seen = Vec::new();
+        for turn in 0..20 {
+            put(&mut matrix, 18_000 * turn, ROWS[0], Drive::High);
+            put(&mut matrix, 18_000 * turn + 3_600, ROWS[0], Drive::Low);
+            seen.extend((1..14).map(|n| matrix.brightness(ms(18 * turn + 4 + n))[0][0]));
+        }
+        assert!(seen[3 * 13..].iter().all(|&level| level == 9), "{seen:?}");
     }
 
     #[test]
