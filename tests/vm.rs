@@ -125,6 +125,24 @@ fn a_person_acts_on_a_board() {
 
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
+fn programs_that_go_wrong_are_debugged() {
+    run(&["microbit-v2"], "missions");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn protected_chips_are_recovered() {
+    run_command(machine(&["microbit-v2"], &["--set", "target.build_code=AAB0"], "protect"), "protect");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn probe_rs_flashes_and_debugs() {
+    run(&["microbit-v2"], "probe-rs");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
 fn three_boards_work_at_once() {
     run(&["microbit-v2"; 3], "many");
 }

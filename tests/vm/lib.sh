@@ -30,6 +30,19 @@ until_ok() {
     return "$status"
 }
 
+# openocd_on COMMAND…: with the board's target, its output in one stream.
+openocd_on() {
+    local arguments=() command
+    for command in "$@"; do arguments+=(-c "$command"); done
+    openocd -f interface/cmsis-dap.cfg -c 'transport select swd' -f target/nrf52.cfg "${arguments[@]}" 2>&1
+}
+
+# find_probe_rs: sets probe_rs, or skips the case.
+find_probe_rs() {
+    probe_rs=$(PATH=$PATH:$HOME/.cargo/bin command -v probe-rs) ||
+        skip "probe-rs is not installed (cargo install probe-rs-tools --locked)"
+}
+
 # The serial port of the board, or of the board with the given serial number.
 serial_port() { ls /dev/serial/by-id/usb-*"${1:-}"-if01; }
 

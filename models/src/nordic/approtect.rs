@@ -3,7 +3,7 @@
 //! The protection is evaluated at reset from UICR.APPROTECT. On the first silicon an erased word means open and
 //! anything else closed. On hardened silicon (nRF52833 from build code B0) the word must be 0x5A, *and* firmware must
 //! write 0x5A to APPROTECT.DISABLE after each reset; an erased chip is closed. CTRL-AP.ERASEALL opens both kinds, on
-//! the hardened one until a reset that is more than a soft one.
+//! the hardened one until a reset that is more than a soft one, or that finds UICR.APPROTECT written to close it.
 
 use super::peripheral::Reset;
 
@@ -69,7 +69,9 @@ impl ApProtect {
 
     /// A reset samples UICR.APPROTECT.
     pub fn reset(&mut self, reset: Reset, uicr_approtect: u32) {
-        let erased = self.erased && self.hardened && matches!(reset, Reset::Soft | Reset::Lockup);
+        let soft = matches!(reset, Reset::Soft | Reset::Lockup);
+        let closed_again = !matches!(uicr_approtect & 0xFF, 0xFF | OPEN);
+        let erased = self.erased && self.hardened && soft && !closed_again;
         *self = ApProtect { uicr: uicr_approtect & 0xFF, erased, ..ApProtect::new(self.hardened) };
     }
 }
@@ -108,6 +110,15 @@ mod tests {
         protect.reset(Reset::Soft, u32::MAX);
         assert!(protect.is_open());
         protect.reset(Reset::Pin, u32::MAX);
+        assert!(!protect.is_open());
+    }
+
+    #[test]
+    fn after_eraseall_a_word_that_closes_counts_at_the_next_reset() {
+        let mut protect = ApProtect::new(true);
+        protect.reset(Reset::PowerOn, 0);
+        protect.erased_all();
+        protect.reset(Reset::Soft, 0xFFFF_FF00);
         assert!(!protect.is_open());
     }
 }
