@@ -34,7 +34,8 @@ pub(super) fn parse(bytes: &[u8], ids: BlockIds) -> Result<Vec<Segment>, LineErr
             continue;
         }
         if ended {
-            return Err(fail("nothing was expected after the end-of-file record".into()));
+            // MakeCode keeps the program's source there, as more records; whoever programs a chip does not look.
+            break;
         }
         let (record, kind) = record(line).map_err(fail)?;
         match record {

@@ -186,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_end_of_file_record_is_ignored() {
+        // MakeCode appends the program's source as further records.
+        let image = parse(":0100000011EE\n:00000001FF\n\n:020000042000DA\n:0100000022DD\nsource\n").expect("valid");
+        assert_eq!(image.segments, [Segment { address: 0, bytes: vec![0x11] }]);
+        assert!(parse(":0100000011EE\n").expect_err("no end").to_string().contains("end-of-file"));
+    }
+
+    #[test]
     fn data_that_comes_twice_is_refused() {
         let error = parse(":0100000011EE\n:0100000022DD\n:00000001FF\n").expect_err("twice").to_string();
         assert_eq!(error, "x.hex: data for address 0x00000000 comes twice");
