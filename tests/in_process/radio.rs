@@ -11,6 +11,7 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::TraceHash;
 use twinboard_sim::usb::UsbPort;
 use twinboard_usbip::host::Host;
+use twinboard_usbip::host::serial::LineCoding;
 
 use crate::images;
 
@@ -63,7 +64,7 @@ impl Class {
         let terminals = sockets.map(|socket| {
             let mut host = Host::on_socket(room.clone(), socket);
             host.enumerate().expect("enumerates");
-            host.serial().expect("a serial port").read().expect("is open");
+            host.serial().expect("a serial port").set_line_coding(LineCoding::new(115_200)).expect("takes it");
             host
         });
         let mut class = Class { terminals: terminals.collect(), hashes };
@@ -141,6 +142,18 @@ fn two_boards_with_micropython_talk_by_radio_and_do_so_the_same_way_twice() {
         traces.push((hashes, class.terminals[0].now()));
     }
     assert_eq!(traces[0], traces[1]);
+}
+
+#[test]
+fn both_generations_understand_each_other() {
+    let Some(mut class) = Class::new(&["microbit-v1", "microbit-v2"], &[]) else { return };
+    for (from, to) in [(0, 1), (1, 0)] {
+        class.run(from, "radio.send('hello')");
+        assert_eq!(class.run(to, "print(radio.receive())"), "hello", "{from} to {to}");
+    }
+    class.run(0, "radio.config(group=9)");
+    class.run(1, "radio.send('hello')");
+    assert_eq!(class.run(0, "print(radio.receive())"), "None", "another group");
 }
 
 #[test]
