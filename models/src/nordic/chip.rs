@@ -33,8 +33,10 @@ const ERASED_VECTOR: u32 = 0xFFFF_FFFE;
 enum Stopped {
     /// It runs (or sleeps, or is halted: its own business).
     No,
-    /// CTRL-AP.RESET or nRESET holds the chip.
+    /// CTRL-AP.RESET holds the chip.
     Held,
+    /// nRESET holds the chip.
+    HeldByPin,
     /// A reset takes until this cycle.
     Starting(u64),
     /// CTRL-AP.ERASEALL is at work.
@@ -216,13 +218,11 @@ impl Nrf5 {
     }
 
     fn drive_reset(&mut self, asserted: bool) {
-        if !self.soc.reset_pin_enabled() {
-            return;
-        }
-        if asserted {
+        if asserted && self.soc.reset_pin_enabled() {
+            // The reset may take back what made the pin a reset pin; it holds the chip all the same.
             self.reset(Reset::Pin);
-            self.stopped = Stopped::Held;
-        } else if self.stopped == Stopped::Held {
+            self.stopped = Stopped::HeldByPin;
+        } else if !asserted && self.stopped == Stopped::HeldByPin {
             self.stopped = Stopped::No;
         }
     }
