@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use twinboard_models::board::control::{ActError, Action, Answer};
 use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station};
-use twinboard_models::image::{Image, ImageError, MICROBIT_V2, Symbols};
+use twinboard_models::image::{BlockIds, Image, ImageError, Symbols};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
 use twinboard_sim::machine::Machine;
@@ -81,7 +81,8 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
             "leave out --interface and --bootloader; chips that run interface images are not modelled yet",
         ));
     }
-    let target = options.target.as_deref().map(load_target).transpose()?;
+    let ids = file.block_ids();
+    let target = options.target.as_deref().map(|path| load_target(path, ids)).transpose()?;
     let power =
         PowerOn { driver: Driver::Stepped, specimen, target: target.as_ref(), watch_wires: options.vcd.is_some() };
     let mut powered = file.power_on(&power).map_err(|error| Failure::board(&path, &text, &error))?;
@@ -136,8 +137,8 @@ fn find(name: &str) -> Result<(PathBuf, String), Failure> {
     Ok((path.into(), text))
 }
 
-fn load_target(path: &Path) -> Result<Image, Failure> {
-    Image::load(path, MICROBIT_V2, 0).map_err(|error| {
+fn load_target(path: &Path, ids: BlockIds) -> Result<Image, Failure> {
+    Image::load(path, ids, 0).map_err(|error| {
         let help = match &error {
             ImageError::Read { .. } => "give the path of an image file",
             ImageError::Line { .. } => "an Intel HEX or Universal Hex file consists of lines that start with a colon",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use twinboard_models::daplink::Spent;
-use twinboard_models::image::{Image, MICROBIT_V2};
+use twinboard_models::image::{BlockIds, Image};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::pace::{Pace, Step};
 use twinboard_sim::time::{Span, Time};
@@ -153,6 +153,7 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
     }
 
     let desk = setup::power_on(board, 0, false, options)?;
+    let ids = desk.powered.target().map_or(BlockIds(&[]), |chip| chip.lock().table().block_ids);
     let mut host = Host::new(Timed::new(desk, options.clock.unwrap_or(ClockMode::Free)));
     host.enumerate().map_err(Failure::job)?;
     let dropped = drop_file(&mut host, &name, &data)?;
@@ -165,7 +166,7 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
         .map(|text| String::from_utf8_lossy(&text).into_owned())
         .unwrap_or_default();
     // A file that is no image at all programs nothing that could be counted.
-    let program = Image::parse(file, &data, MICROBIT_V2, 0).map_or(0, |image| image.len());
+    let program = Image::parse(file, &data, ids, 0).map_or(0, |image| image.len());
     let success = dropped.copied.is_success();
     if options.json {
         println!("{:#}", as_json(&name, data.len(), program, &dropped));

@@ -20,7 +20,7 @@ use super::wild::Wild;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
-use crate::image::Image;
+use crate::image::{BlockIds, Image};
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
 use crate::parts::world::SharedWorld;
@@ -218,6 +218,13 @@ impl BoardFile {
             }
         }
         Ok(Antenna::new(distance, given.radio_loss, given.seed ^ u64::from(options.specimen)))
+    }
+
+    /// Which part of a Universal Hex is for this board's target; none of it if there is no target.
+    #[must_use]
+    pub fn block_ids(&self) -> BlockIds {
+        let target = self.chips.iter().find_map(|chip| nordic_chip(chip.model.as_ref()));
+        target.map_or(BlockIds(&[]), |table| table.block_ids)
     }
 
     /// A debug wire goes from an interface chip to one chip with a debug port.

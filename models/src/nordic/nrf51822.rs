@@ -15,6 +15,7 @@ use super::table::PeripheralKind::{Adc, CcmAar, Ecb, Inert, Radio, Rng, Rtc, Spi
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
+use crate::image::MICROBIT_V1;
 
 fn core() -> CoreConfig {
     static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| rom_table::words(rom_table::NRF51822));
@@ -41,6 +42,7 @@ pub const NRF51822: ChipTable = ChipTable {
         halts_core: true,
     },
     ports: [31, 0],
+    block_ids: MICROBIT_V1,
     reset_pin: ResetPin::Swdio,
     protection: Protection::Rbpconf,
     channels: Channels { gpiote: 4, ppi: 16, groups: 4 },

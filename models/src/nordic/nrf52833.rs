@@ -15,6 +15,7 @@ use super::table::PeripheralKind::{CcmAar, Ecb, Egu, Inert, Radio, Rng, Rtc, Saa
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
+use crate::image::MICROBIT_V2;
 
 fn core() -> CoreConfig {
     static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| rom_table::words(rom_table::NRF52833));
@@ -41,6 +42,7 @@ pub const NRF52833: ChipTable = ChipTable {
         halts_core: false,
     },
     ports: [32, 10],
+    block_ids: MICROBIT_V2,
     reset_pin: ResetPin::Selected(18),
     protection: Protection::ApProtect,
     channels: Channels { gpiote: 8, ppi: 20, groups: 6 },

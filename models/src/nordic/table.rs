@@ -22,6 +22,7 @@ use super::twim::Twim;
 use super::uarte::Uarte;
 use super::wdt::Wdt;
 use crate::debug::table::DapTable;
+use crate::image::BlockIds;
 use crate::parts::world::SharedWorld;
 
 /// A generation of the family: the registers of the blocks that all its chips share (CLOCK, POWER, NVMC, GPIO, GPIOTE,
@@ -104,6 +105,8 @@ pub struct ChipTable {
     pub flash: FlashSpec,
     /// Pins of P0 and P1.
     pub ports: [u8; 2],
+    /// Which part of a Universal Hex is for it: the ids of the boards that carry it.
+    pub block_ids: BlockIds,
     /// How a pin resets it.
     pub reset_pin: ResetPin,
     /// How it is closed to debuggers.
