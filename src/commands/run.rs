@@ -86,6 +86,10 @@ impl Served {
 
     /// Listens for `twinboard ctl` and others that act on the boards; the answer is the port, if it is TCP.
     pub fn control(&mut self, endpoint: &Endpoint) -> Result<Option<u16>, Failure> {
+        for (_, board) in &self.boards {
+            // What the targets say from now on can be read.
+            board.with(|desk| desk.powered.listen()).map_err(Failure::job)?;
+        }
         let server = ControlServer::start(endpoint, Boards::new(self.boards.iter().cloned()))
             .map_err(|error| Failure::input(error, "choose another --control"))?;
         let port = server.port();

@@ -16,6 +16,7 @@ mod microbit;
 mod microbit_v1;
 mod micropython;
 mod missions;
+mod people;
 mod radio;
 mod repl;
 mod serial;

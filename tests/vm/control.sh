@@ -16,7 +16,8 @@ case_the_display_is_seen_from_inside() {
 }
 
 case_the_target_is_talked_to_without_the_serial_port() {
-    ctl serial send 'knock knock\r\n' --expect 'knock knock' --ms 5000
+    # Linux has set 9600 baud when it found the port.
+    ctl serial send 'knock knock\r\n' --baud 115200 --expect 'knock knock' --ms 5000
     ctl serial >heard.txt
     grep -qF "$greeting" heard.txt
 }
@@ -39,8 +40,8 @@ case_the_cable_is_pulled_and_plugged_in_again() {
     done
     dmesg | grep 'USB disconnect' >disconnects.txt
     ctl wait --screen "$heart" --ms 10000
-    cp "$firmware/echo-115200.hex" "$drive"
-    sync
+    drop() { cp "$firmware/echo-115200.hex" "$drive"; sync; }
+    after_remount drop
     ctl serial send 'once more' --baud 115200 --expect 'once more' --ms 5000
     no_failure
 }

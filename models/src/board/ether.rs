@@ -64,6 +64,9 @@ impl Powered {
     /// A transmission from an antenna `distance` metres from the others arrives. Its start is in the board's time, and
     /// at the latest [`Transmission::SOONEST`] ago.
     pub fn hear(&mut self, distance: f64, transmission: Transmission) {
+        if !self.board.is_powered() {
+            return;
+        }
         let reception = self.antenna.receive(distance, transmission);
         for (_, model) in &self.chips {
             if let Model::Nrf5(chip) = model {

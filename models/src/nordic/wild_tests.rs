@@ -12,7 +12,7 @@ fn program(bytes: &[u8], plain: bool, ram: u32) -> Vec<u8> {
         let vectors = program.chunks_exact_mut(4).take(48).enumerate();
         for (number, vector) in vectors {
             // Handlers all over the program; the stack at the end of RAM.
-            let address = if number == 0 { RAM + ram } else { 0xC0 + (number as u32 * 52) % 1_500 | 1 };
+            let address = if number == 0 { RAM + ram } else { (0xC0 + (number as u32 * 52) % 1_500) | 1 };
             vector.copy_from_slice(&address.to_le_bytes());
         }
     }

@@ -20,8 +20,11 @@ use super::usb::Socket;
 const CONTROLLERS: &str = "/sys/devices/platform";
 /// Between two attempts to get a device that is not (yet, or not any more) exported.
 const RETRY: Duration = Duration::from_millis(20);
-/// Silent attempts at the start before the user hears why it takes so long: two seconds.
+/// Silent attempts at the start before the user hears why it takes so long: two seconds. A device that was there before
+/// and stays away longer was unplugged, most likely; from then on it is asked for less often.
 const PATIENCE: u32 = 100;
+/// Between two attempts to get a device that was unplugged.
+const RARE_RETRY: Duration = Duration::from_millis(200);
 
 /// A port of a controller's high-speed hub, which serves low, full and high speed.
 #[derive(Clone)]
@@ -57,20 +60,22 @@ pub fn plug_in(server: SocketAddr, bus_ids: &[String], host: &Host) -> io::Resul
 
 fn supervise(server: SocketAddr, bus_id: &str, port: &Port, host: &Host) {
     let mut failures = 0;
+    let mut was_there = false;
     loop {
         match attach(server, bus_id, port) {
             Ok(connection) => {
                 failures = 0;
+                was_there = true;
                 wait_for_end(&connection);
                 drop(connection);
                 port.wait_until_free();
             }
             Err(error) => {
                 failures += 1;
-                if failures == PATIENCE {
+                if failures == PATIENCE && !was_there {
                     host.warn(format!("{bus_id} cannot be plugged in: {error}"));
                 }
-                thread::sleep(RETRY);
+                thread::sleep(if failures < PATIENCE { RETRY } else { RARE_RETRY });
             }
         }
     }
