@@ -70,6 +70,12 @@ impl Oracle {
         oracle
     }
 
+    /// From now on an exception ends the run, with the registers as they are; otherwise it is an error.
+    pub fn stop_at_exceptions(&mut self) {
+        let stop = |engine: &mut Unicorn<'_, ()>, _| engine.emu_stop().expect("it runs");
+        self.engine.add_intr_hook(stop).expect("the hook is known");
+    }
+
     /// Whether Unicorn is known to do instruction `name` wrongly from this state: see the table in `main`.
     pub fn errs(name: &str, before: &State) -> bool {
         let rounds = name.contains("VCVT from fixed") && before.fpscr & RMODE != 0;

@@ -82,6 +82,13 @@ impl Subject {
         }
     }
 
+    /// Whether there is a floating-point context to be kept, after [`Subject::set`].
+    pub fn set_floating_point_context(&mut self, there: bool) {
+        if self.profile == Profile::V7EMF {
+            self.core.set_register(Register::SPECIAL, if there { FPCA } else { 0 });
+        }
+    }
+
     /// All registers.
     pub fn get(&self) -> State {
         let register = |number: usize| self.core.register(Register(number as u8));
