@@ -14,6 +14,7 @@ use twinboard_models::board::Powered;
 use twinboard_sim::board::Driver;
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
+use twinboard_usbip::host::copy::WriteOrder;
 use twinboard_usbip::host::serial::LineCoding;
 
 /// Records, lists, strings, calls and arithmetic, in the manner of pystone.
@@ -110,15 +111,25 @@ fn main() {
     let wanted = |name: &str| filter.is_empty() || filter.iter().any(|f| name.contains(f.as_str()));
     println!("{:<32}{:>16}", "MicroPython", "× real time");
     for &board in BOARDS {
-        let Some(image) = image(board) else { continue };
+        let (Some(file), Some(image)) = (images::official(images::MICROPYTHON), image(board)) else { continue };
         let show = |what: &str, ratio: f64| println!("{:<32}{ratio:>16.1}", format!("{} {what}", board.name));
         if wanted("boot") {
             let start = processor();
-            let host = connect(power_on(board, &image, Driver::Stepped));
+            let host = connect(power_on(board, &image, Driver::Stepped, false));
             let seconds = host.now().0 as f64 / 1e12;
             show("boots to its prompt", seconds / (processor() - start));
         }
-        let mut host = connect(power_on(board, &image, Driver::Stepped));
+        if wanted("drop") {
+            let mut host = Host::new(power_on(board, &image, Driver::Stepped, false));
+            host.enumerate().expect("enumerates");
+            let (start, virtual_start) = (processor(), host.now());
+            let drive = host.drive().expect("a drive").copy("micropython.hex", &file, WriteOrder::LinuxUmount);
+            assert!(drive.expect("a copy").is_success());
+            let (took, virtual_took) = (processor() - start, Span(host.now().0 - virtual_start.0).as_secs_f64());
+            show("drop of the Universal Hex", virtual_took / took);
+            println!("  {} bytes in {took:.2} s; in the board's own time {virtual_took:.1} s", file.len());
+        }
+        let mut host = connect(power_on(board, &image, Driver::Stepped, false));
         if wanted("idle") {
             host.sleep(Span::ms(100));
             show("idle at its prompt", ratio(&mut host, Span::secs(10)));

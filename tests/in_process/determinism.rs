@@ -150,7 +150,7 @@ const CONVERSATION: &[&str] = &[
 fn micropython_boots_the_same_threaded_and_stepped() {
     for &board in micropython::BOARDS {
         let Some(image) = micropython::image(board) else { continue };
-        both(|driver| micropython::power_on(board, &image, driver), &[]);
+        both(|driver| micropython::power_on(board, &image, driver, true), &[]);
     }
 }
 
@@ -158,7 +158,7 @@ fn micropython_boots_the_same_threaded_and_stepped() {
 fn a_conversation_with_micropython_is_the_same_threaded_and_stepped() {
     for &board in micropython::BOARDS {
         let Some(image) = micropython::image(board) else { continue };
-        let heard = both(|driver| micropython::power_on(board, &image, driver), CONVERSATION);
+        let heard = both(|driver| micropython::power_on(board, &image, driver, true), CONVERSATION);
         for said in ["\r\n42\r\n", "\r\n5999\r\n", "KeyboardInterrupt"] {
             assert!(heard.contains(said), "{} did not say {said:?} but {heard:?}", board.name);
         }
@@ -170,6 +170,6 @@ fn a_conversation_with_micropython_is_the_same_threaded_and_stepped() {
 fn ten_seconds_of_the_demo_are_the_same_threaded_and_stepped() {
     let board = micropython::BOARDS[0];
     let image = Image::parse(Path::new("demo.hex"), DEMO, board.ids, 0).expect("a hex file");
-    let heard = both(|driver| micropython::power_on(board, &image, driver), &["Hello", "\r\n", "again"]);
+    let heard = both(|driver| micropython::power_on(board, &image, driver, true), &["Hello", "\r\n", "again"]);
     assert!(!heard.is_empty());
 }

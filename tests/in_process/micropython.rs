@@ -29,10 +29,9 @@ pub fn image(board: Board) -> Option<Image> {
     Some(Image::parse(Path::new(images::MICROPYTHON), &bytes, board.ids, 0).expect("a Universal Hex with both halves"))
 }
 
-/// A board under power with MicroPython in its flash, before its first instruction.
-pub fn power_on(board: Board, image: &Image, driver: Driver) -> Powered {
+/// A board under power with `image` in its target's flash, before its first instruction.
+pub fn power_on(board: Board, image: &Image, driver: Driver, watch_wires: bool) -> Powered {
     let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == board.name).expect("built in");
     let file = BoardFile::parse(text).expect("a good file");
-    file.power_on(&PowerOn { driver, target: Some(image), watch_wires: true, ..PowerOn::default() })
-        .expect("can be built")
+    file.power_on(&PowerOn { driver, target: Some(image), watch_wires, ..PowerOn::default() }).expect("can be built")
 }

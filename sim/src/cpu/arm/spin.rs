@@ -20,7 +20,7 @@ const TURN: u32 = 40;
 /// Cycles before looking again after giving up.
 const PAUSE: u64 = 2_000;
 /// The same for looking anywhere: twice as many with each failure in a row, up to these.
-const DOUBLINGS: u32 = 7;
+const DOUBLINGS: u32 = 9;
 /// Cycles before looking again after turns were skipped up to an event: its handler comes first.
 const AFTER_EVENT: u64 = 200;
 /// A second read of the same register within so many cycles is polling.
