@@ -22,6 +22,23 @@ pub enum Drive {
     High,
 }
 
+impl Drive {
+    /// What several drivers on one net do together: strong ones win, those that fight are as good as none.
+    #[must_use]
+    pub fn joined(drives: impl IntoIterator<Item = Drive>) -> Drive {
+        let (mut strong, mut weak) = (None, None);
+        for drive in drives {
+            let slot = match drive {
+                Drive::Released => continue,
+                Drive::Low | Drive::High => &mut strong,
+                Drive::PullDown | Drive::PullUp => &mut weak,
+            };
+            *slot = Some(if slot.is_none_or(|other| other == drive) { drive } else { Drive::Released });
+        }
+        strong.or(weak).unwrap_or_default()
+    }
+}
+
 /// What a net is, as a reader sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 pub enum Level {

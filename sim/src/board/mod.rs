@@ -249,18 +249,16 @@ impl Board {
     pub fn drive(&mut self, net: NetId, drive: Drive) {
         let now = self.now;
         let Some(wire) = self.nets.get_mut(net.0) else { return };
-        if !wire.drive_outside(drive) {
-            return;
+        if wire.drive_outside(drive) {
+            self.sinks.net(now, net, Signal::Drive(wire.level().into()));
         }
-        let signal = Signal::Drive(wire.level().into());
-        let ends: Vec<Terminal> = wire.ends().collect();
-        self.sinks.net(now, net, signal);
         if !self.powered {
             return;
         }
-        for end in ends {
-            self.slots[end.chip].chip.lock().receive(Edge { at: now, pin: end.pin, signal });
-        }
+        let slots = &self.slots;
+        wire.tell_changes(|end, seen| {
+            slots[end.chip].chip.lock().receive(Edge { at: now, pin: end.pin, signal: Signal::Drive(seen) });
+        });
     }
 
     /// The chips' names, in the order of their indices.
@@ -348,11 +346,11 @@ impl Board {
 
     /// Tells every pin what its net is.
     fn tell_levels(&mut self) {
-        for net in &self.nets {
-            let signal = Signal::Drive(net.level().into());
-            for end in net.ends() {
-                self.slots[end.chip].chip.lock().receive(Edge { at: self.now, pin: end.pin, signal });
-            }
+        let (slots, at) = (&self.slots, self.now);
+        for net in &mut self.nets {
+            net.tell_all(|end, seen| {
+                slots[end.chip].chip.lock().receive(Edge { at, pin: end.pin, signal: Signal::Drive(seen) });
+            });
         }
     }
 

@@ -17,10 +17,19 @@ pub struct Terminal {
     pub pin: PinId,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: Terminal,
+    /// What the pin does to the net.
+    drive: Drive,
+    /// What it was last told of the rest of the net.
+    told: Drive,
+}
+
 #[derive(Debug)]
 pub(super) struct Net {
     pub(super) name: String,
-    ends: Vec<(Terminal, Drive)>,
+    ends: Vec<End>,
     /// Everything on the net that is not a chip's pin: a button, a resistor, a finger.
     outside: Drive,
     level: Level,
@@ -30,7 +39,7 @@ impl Net {
     pub(super) fn new(name: &str, ends: &[Terminal], outside: Drive) -> Net {
         let mut net = Net {
             name: name.into(),
-            ends: ends.iter().map(|&end| (end, Drive::Released)).collect(),
+            ends: ends.iter().map(|&at| End { at, drive: Drive::Released, told: Drive::Released }).collect(),
             outside,
             level: Level::Unknown,
         };
@@ -42,12 +51,30 @@ impl Net {
         self.level
     }
 
-    pub(super) fn ends(&self) -> impl Iterator<Item = Terminal> + '_ {
-        self.ends.iter().map(|&(end, _)| end)
+    fn resolve(&self) -> Level {
+        Level::resolve(self.ends.iter().map(|end| end.drive).chain([self.outside]))
     }
 
-    fn resolve(&self) -> Level {
-        Level::resolve(self.ends.iter().map(|&(_, drive)| drive).chain([self.outside]))
+    /// What the rest of the net does to each end, told to all of them.
+    pub(super) fn tell_all(&mut self, mut tell: impl FnMut(Terminal, Drive)) {
+        self.tell(true, None, &mut tell);
+    }
+
+    /// Told to those for whom it has changed.
+    pub(super) fn tell_changes(&mut self, mut tell: impl FnMut(Terminal, Drive)) {
+        self.tell(false, None, &mut tell);
+    }
+
+    fn tell(&mut self, all: bool, except: Option<Terminal>, tell: &mut dyn FnMut(Terminal, Drive)) {
+        for index in 0..self.ends.len() {
+            let others = self.ends.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, end)| end.drive);
+            let seen = Drive::joined(others.chain([self.outside]));
+            let end = &mut self.ends[index];
+            if Some(end.at) != except && (all || end.told != seen) {
+                end.told = seen;
+                tell(end.at, seen);
+            }
+        }
     }
 
     /// What is not a chip's pin changes what it does. True if the level changed.
@@ -58,8 +85,8 @@ impl Net {
 
     /// All chips let go of the net. True if the level changed.
     pub(super) fn release(&mut self) -> bool {
-        for (_, drive) in &mut self.ends {
-            *drive = Drive::Released;
+        for end in &mut self.ends {
+            end.drive = Drive::Released;
         }
         self.update()
     }
@@ -79,21 +106,24 @@ impl Net {
         sink: &mut dyn Sink,
         mut tell: impl FnMut(Terminal, Edge),
     ) {
-        let seen = match signal {
-            Signal::Serial(_) => signal,
-            Signal::Drive(drive) => {
-                if let Some((_, slot)) = self.ends.iter_mut().find(|(end, _)| *end == from) {
-                    *slot = drive;
+        match signal {
+            Signal::Serial(_) => {
+                sink.net(at, id, signal);
+                for end in self.ends.iter().filter(|end| end.at != from) {
+                    tell(end.at, Edge { at, pin: end.at.pin, signal });
                 }
-                if !self.update() {
-                    return;
-                }
-                Signal::Drive(self.level.into())
             }
-        };
-        sink.net(at, id, seen);
-        for &(end, _) in self.ends.iter().filter(|(end, _)| *end != from) {
-            tell(end, Edge { at, pin: end.pin, signal: seen });
+            Signal::Drive(drive) => {
+                if let Some(end) = self.ends.iter_mut().find(|end| end.at == from) {
+                    end.drive = drive;
+                }
+                if self.update() {
+                    sink.net(at, id, Signal::Drive(self.level.into()));
+                }
+                self.tell(false, Some(from), &mut |end, seen| {
+                    tell(end, Edge { at, pin: end.pin, signal: Signal::Drive(seen) });
+                });
+            }
         }
     }
 }
