@@ -21,4 +21,5 @@ mod radio;
 mod repl;
 mod serial;
 mod storage;
+mod surroundings;
 mod target;

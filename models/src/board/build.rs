@@ -117,8 +117,11 @@ impl BoardFile {
         let mut serial_net = None;
         for entry in &self.nets {
             let ends = entry.pins.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-            for end in &ends {
-                *exported.entry(end.chip).or_default() |= 1 << end.pin.0.min(63);
+            // What a pin does that no other chip sees need not leave its chip, unless somebody records the wires.
+            if ends.len() > 1 || options.watch_wires {
+                for end in &ends {
+                    *exported.entry(end.chip).or_default() |= 1 << end.pin.0.min(63);
+                }
             }
             let pull = match entry.pull {
                 Some(Pull::Up) => Drive::PullUp,
@@ -138,7 +141,9 @@ impl BoardFile {
                 chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
             }
         }
+        let contacts = self.attach_edge(&mut builder, &nets, find)?;
         self.attach_buses(&chips, &world, find)?;
+        let speaker = self.attach_parts(&chips, &world, find)?;
         let matrix = self.matrix.as_ref().map(|entry| led_matrix(entry, &chips, find)).transpose()?;
         let buttons = self
             .buttons
@@ -175,6 +180,8 @@ impl BoardFile {
             plan: Plan::default(),
             looks: Looks::default(),
             wild: Wild::default(),
+            speaker,
+            contacts,
         })
     }
 

@@ -31,6 +31,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::i2c::I2cEntry;
+use super::parts::{MicrophoneEntry, SpeakerEntry, TouchEntry};
 
 /// A board file as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +53,15 @@ pub struct BoardFile {
     /// The buttons.
     #[serde(default, rename = "button")]
     pub buttons: Vec<ButtonEntry>,
+    /// The contacts of the edge connector: the name as printed on the board, and the pin behind it as `chip.pin`.
+    #[serde(default, rename = "edge-connector")]
+    pub edge: BTreeMap<String, Spanned<String>>,
+    /// The speaker.
+    pub speaker: Option<SpeakerEntry>,
+    /// The microphone.
+    pub microphone: Option<MicrophoneEntry>,
+    /// The touch pads.
+    pub touch: Option<TouchEntry>,
     /// The lamps that form a picture.
     #[serde(rename = "led-matrix")]
     pub matrix: Option<MatrixEntry>,

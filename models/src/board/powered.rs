@@ -11,11 +11,13 @@ use twinboard_sim::wire::Drive;
 
 use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
+use super::parts::Contact;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
+use crate::parts::speaker::SharedSpeaker;
 use crate::parts::world::SharedWorld;
 
 /// A chip of a board, as what it is.
@@ -64,6 +66,9 @@ pub struct Powered {
     pub world: SharedWorld,
     /// Where the board's antenna is.
     pub antenna: Antenna,
+    /// The speaker, to be recorded.
+    pub speaker: Option<SharedSpeaker>,
+    pub(super) contacts: Vec<Contact>,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,
     pub(super) nets: Vec<Net>,

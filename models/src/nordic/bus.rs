@@ -89,6 +89,7 @@ impl Soc {
         let offset = address - GPIO;
         let now = self.clock.cycles(cx.cycle);
         let known = self.gpio.write(&mut self.pins, now, offset, value);
+        self.earliest = self.earliest.min(self.pins.next_rise());
         if self.gpio.configures_sense(offset) {
             self.pins_settle(now, cx.memory, cx.irq);
         }

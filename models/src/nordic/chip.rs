@@ -8,7 +8,7 @@ use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::debug::DebugTarget;
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
-use twinboard_sim::wire::Edge;
+use twinboard_sim::wire::{Edge, Level, PinId};
 
 use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
 use super::ficr::{self, FICR, FICR_SIZE};
@@ -18,6 +18,7 @@ use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
 use crate::parts::PinObserver;
 use crate::parts::air::{Reception, Transmission};
+use crate::parts::analog::AnalogPart;
 use crate::parts::i2c::I2cBus;
 
 const RAM: u32 = 0x2000_0000;
@@ -102,6 +103,30 @@ impl Nrf5 {
     /// Adds somebody who watches all pins.
     pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
         self.soc.pins.observe(observer);
+    }
+
+    /// Adds a part that makes voltages on pins.
+    pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
+        self.soc.pins.add_part(part);
+    }
+
+    /// Somebody holds so many microvolts against a pin, or nothing any more. The level that follows is told as an edge.
+    pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
+        if let Ok(pin) = u8::try_from(pin.0) {
+            self.soc.pins.hold(pin, microvolts);
+        }
+    }
+
+    /// Level and voltage (microvolts, if anybody makes one) at a pin.
+    #[must_use]
+    pub fn measure(&self, pin: PinId) -> (Level, Option<u32>) {
+        let now = Chip::now(self).0 / CYCLE_PS;
+        let Ok(pin) = u8::try_from(pin.0) else { return (Level::Unknown, None) };
+        let voltage = self.soc.pins.voltage(now, pin);
+        match voltage {
+            Some(_) => (Level::from_bit(self.soc.pins.level(now, pin)), voltage),
+            None => (Level::Unknown, None),
+        }
     }
 
     /// Which pins (as a mask) are wired to another chip: only their edges leave through [`Chip::advance`]. At first all.

@@ -1,7 +1,7 @@
 //! GPIOTE — GPIO tasks and events (PS chapter "GPIOTE"): channels, each bound to one pin: eight, or four
 //! without SET and CLR on the nRF51.
 //!
-//! In event mode an edge on the pin raises IN\[n\]. In task mode the channel takes the pin from the GPIO registers and
+//! In event mode the pin is an input, whatever DIR says, and an edge on it raises IN\[n\]. In task mode the channel takes the pin from the GPIO registers and
 //! drives OUTINIT at once; the tasks OUT\[n\], SET\[n\] and CLR\[n\] change it. Every write of CONFIG in task mode
 //! applies OUTINIT again. PORT is DETECT of the GPIO block going up.
 
@@ -68,11 +68,14 @@ impl Gpiote {
     fn configure(&mut self, cx: &mut Cx<'_>, n: usize, value: u32) {
         let (old, new) = (self.config[n], Config(value & 0x0013_3F03));
         self.config[n] = new;
-        if old.mode() == MODE_TASK && (new.mode() != MODE_TASK || new.pin() != old.pin()) {
+        let bound = |config: Config| matches!(config.mode(), MODE_EVENT | MODE_TASK);
+        if bound(old) && (!bound(new) || new.pin() != old.pin()) {
             cx.pins.release(cx.now, old.pin());
         }
-        if new.mode() == MODE_TASK {
-            cx.pins.take(cx.now, new.pin(), new.outinit());
+        match new.mode() {
+            MODE_TASK => cx.pins.take(cx.now, new.pin(), new.outinit()),
+            MODE_EVENT => cx.pins.listen(cx.now, new.pin()),
+            _ => {}
         }
     }
 }
@@ -178,6 +181,18 @@ mod tests {
             gpiote.levels_changed(&mut bench.cx(), changed);
             assert_eq!(gpiote.events.is_set(2), raised);
         }
+    }
+
+    #[test]
+    fn in_event_mode_the_pin_is_an_input_whatever_dir_says() {
+        let (mut bench, mut gpiote) = (Bench::default(), Gpiote::new(8));
+        bench.pins.set_cnf(0, 21, super::super::pins::PinCnf(1));
+        bench.pins.outside(21, Drive::PullUp);
+        assert!(!bench.pins.level(0, 21), "driven low");
+        gpiote.write(&mut bench.cx(), CONFIG, MODE_EVENT | 21 << 8 | LO_TO_HI << 16);
+        assert!(bench.pins.level(0, 21));
+        gpiote.write(&mut bench.cx(), CONFIG, 0);
+        assert!(!bench.pins.level(0, 21));
     }
 
     #[test]

@@ -42,6 +42,12 @@ impl Inert {
         inert
     }
 
+    /// What it was made from.
+    #[must_use]
+    pub fn spec(&self) -> InertSpec {
+        self.spec
+    }
+
     fn load_resets(&mut self) {
         self.words.fill(0);
         for &(offset, value) in self.spec.resets {

@@ -11,7 +11,9 @@ use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::radio::registers;
-use super::table::PeripheralKind::{CcmAar, Ecb, Egu, Inert, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt};
+use super::table::PeripheralKind::{
+    CcmAar, Ecb, Egu, Inert, Pwm, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt,
+};
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
@@ -136,18 +138,18 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("EGU5", 0x19, Egu),
     PeripheralEntry::new("TIMER3", 0x1A, Timer(SIX_CC)),
     PeripheralEntry::new("TIMER4", 0x1B, Timer(SIX_CC)),
-    PeripheralEntry::new("PWM0", 0x1C, Inert(PWM)),
+    PeripheralEntry::new("PWM0", 0x1C, Pwm(PWM)),
     PeripheralEntry::new("PDM", 0x1D, Inert(PDM)),
     PeripheralEntry::new("MWU", 0x20, Inert(MWU)),
-    PeripheralEntry::new("PWM1", 0x21, Inert(PWM)),
-    PeripheralEntry::new("PWM2", 0x22, Inert(PWM)),
+    PeripheralEntry::new("PWM1", 0x21, Pwm(PWM)),
+    PeripheralEntry::new("PWM2", 0x22, Pwm(PWM)),
     PeripheralEntry::new("SPIM2", 0x23, Inert(SERIAL)),
     PeripheralEntry::new("RTC2", 0x24, Rtc(4)),
     PeripheralEntry::new("I2S", 0x25, Inert(I2S)),
     PeripheralEntry::new("FPU", 0x26, Inert(InertSpec::EMPTY)),
     PeripheralEntry::new("USBD", 0x27, Inert(USBD)),
     PeripheralEntry::new("UARTE1", 0x28, Uarte),
-    PeripheralEntry::new("PWM3", 0x2D, Inert(PWM)),
+    PeripheralEntry::new("PWM3", 0x2D, Pwm(PWM)),
     PeripheralEntry::new("SPIM3", 0x2F, Inert(SERIAL)),
 ];
 
@@ -250,7 +252,7 @@ const COMP: InertSpec = InertSpec {
     set_clear: &[],
 };
 
-const PWM: InertSpec = InertSpec {
+pub(super) const PWM: InertSpec = InertSpec {
     events: 0b1111_1110,
     registers: &[(0x200, 0x200), (0x500, 0x514), (0x520, 0x52C), (0x540, 0x54C), (0x560, 0x56C)],
     resets: &[

@@ -2,12 +2,16 @@
 //!
 //! A pin is driven by the GPIO registers unless a peripheral (GPIOTE in task mode, UART, …) has taken it. What the
 //! rest of the board does arrives from outside. The level is what comes of both.
+//!
+//! Some pins have more to them than levels: parts (see [`AnalogPart`]) give them voltages, and make a pin that held its
+//! net low and lets it go rise only after a while.
 
-use twinboard_sim::time::Time;
+use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Drive, Edge, Level, PinId, SerialFrame, Signal};
 
 use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
+use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
 
 /// What a micro:bit's regulator gives its chips, in millivolts.
 const SUPPLY_MV: u32 = 3_300;
@@ -69,16 +73,42 @@ impl PinCnf {
     }
 }
 
+/// What is with the charge on a net that nobody drives.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Charge {
+    /// Nobody minds: the net is what drivers and pulls make of it.
+    #[default]
+    None,
+    /// It was held low and let go, and rises.
+    Rising,
+    /// It has risen.
+    Risen,
+}
+
+/// Who has the pin.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Owner {
+    /// The GPIO registers.
+    #[default]
+    Gpio,
+    /// A peripheral that listens: the pin is an input whatever DIR says.
+    Listener,
+    /// A peripheral that puts this value on it.
+    Driver(bool),
+}
+
 #[derive(Clone, Copy, Default, Debug)]
 struct Pin {
     cnf: PinCnf,
     out: bool,
-    /// The value a peripheral puts on the pin that it has taken.
-    taken: Option<bool>,
+    owner: Owner,
     drive: Drive,
     outside: Drive,
     /// What a part does that sits on the chip's own pin (a sensor's interrupt line).
     part: Drive,
+    /// Microvolts that somebody holds against the pin from outside.
+    held: Option<u32>,
+    charge: Charge,
     /// The last character that began on the net, and when (ps).
     serial: Option<(u64, SerialFrame)>,
 }
@@ -96,6 +126,15 @@ pub struct Pins {
     exported: u64,
     edges: Vec<Edge>,
     observers: Vec<Box<dyn PinObserver>>,
+    parts: Vec<Box<dyn AnalogPart>>,
+    /// Pins that rise, and when they have.
+    rising: Vec<(u64, u8)>,
+}
+
+impl ChipPins for Pins {
+    fn drive(&self, pin: u8) -> Drive {
+        self.pins.get(usize::from(pin)).map_or(Drive::Released, |p| p.drive)
+    }
 }
 
 impl std::fmt::Debug for Pins {
@@ -118,12 +157,19 @@ impl Pins {
             exported: u64::MAX,
             edges: Vec::with_capacity(16),
             observers: Vec::new(),
+            parts: Vec::new(),
+            rising: Vec::with_capacity(8),
         }
     }
 
     /// Adds somebody who watches all pins.
     pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
         self.observers.push(observer);
+    }
+
+    /// Adds a part that makes voltages on pins.
+    pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
+        self.parts.push(part);
     }
 
     /// Which pins are wired to another chip: only their edges leave through [`Pins::edges`]. At first all.
@@ -175,7 +221,7 @@ impl Pins {
     /// A peripheral takes `pin` as an output and puts `high` on it, or changes what it puts there.
     pub fn take(&mut self, now: u64, pin: u8, high: bool) {
         if let Some(p) = self.pins.get_mut(usize::from(pin)) {
-            p.taken = Some(high);
+            p.owner = Owner::Driver(high);
             self.update(now, pin);
         }
     }
@@ -183,13 +229,32 @@ impl Pins {
     /// The value of a pin that a peripheral has taken.
     #[must_use]
     pub fn taken(&self, pin: u8) -> Option<bool> {
-        self.pins.get(usize::from(pin)).and_then(|p| p.taken)
+        match self.pins.get(usize::from(pin))?.owner {
+            Owner::Driver(high) => Some(high),
+            Owner::Gpio | Owner::Listener => None,
+        }
+    }
+
+    /// A peripheral takes `pin` as an input.
+    pub fn listen(&mut self, now: u64, pin: u8) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.owner = Owner::Listener;
+            self.update(now, pin);
+        }
+    }
+
+    /// A peripheral that has taken `pin` pulses it too fast to follow: `high` of each `period` (cycles) it is high.
+    pub fn pulse(&mut self, now: u64, pin: u8, period: u64, high: u64) {
+        let at = Time(now * CYCLE_PS);
+        for observer in &mut self.observers {
+            observer.pulses(at, PinId(pin.into()), Span(period * CYCLE_PS), Span(high * CYCLE_PS));
+        }
     }
 
     /// A peripheral gives `pin` back to the GPIO registers.
     pub fn release(&mut self, now: u64, pin: u8) {
         if let Some(p) = self.pins.get_mut(usize::from(pin)) {
-            p.taken = None;
+            p.owner = Owner::Gpio;
             self.update(now, pin);
         }
     }
@@ -197,6 +262,48 @@ impl Pins {
     /// A peripheral sends a character on `pin`, which it has taken and holds high.
     pub fn send(&mut self, now: u64, pin: u8, frame: SerialFrame) {
         self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Serial(frame) });
+    }
+
+    /// Somebody holds so many microvolts against `pin`, or nothing any more.
+    pub fn hold(&mut self, pin: u8, microvolts: Option<u32>) {
+        if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+            p.held = microvolts;
+        }
+    }
+
+    /// The voltage on `pin` in microvolts; `None` if nobody makes one.
+    #[must_use]
+    pub fn voltage(&self, now: u64, pin: u8) -> Option<u32> {
+        let p = self.pins.get(usize::from(pin))?;
+        match p.drive {
+            Drive::High => return Some(SUPPLY_UV),
+            Drive::Low => return Some(0),
+            Drive::Released | Drive::PullUp | Drive::PullDown => {}
+        }
+        let at = Time(now * CYCLE_PS);
+        let part = || self.parts.iter().find_map(|part| part.voltage(self, pin, at));
+        p.held.or_else(part).or_else(|| match Level::resolve([p.drive, p.outside, p.part]) {
+            Level::High => Some(SUPPLY_UV),
+            Level::Low => Some(0),
+            Level::Unknown => None,
+        })
+    }
+
+    /// When a pin that was let go has risen.
+    #[must_use]
+    pub fn next_rise(&self) -> u64 {
+        self.rising.iter().map(|rise| rise.0).min().unwrap_or(u64::MAX)
+    }
+
+    /// Lets rise what has risen by `now`.
+    pub fn rise(&mut self, now: u64) {
+        while let Some(index) = self.rising.iter().position(|rise| rise.0 <= now) {
+            let (_, pin) = self.rising.swap_remove(index);
+            if let Some(p) = self.pins.get_mut(usize::from(pin)) {
+                p.charge = Charge::Risen;
+                self.relevel(pin);
+            }
+        }
     }
 
     /// The rest of the net of `pin` changes.
@@ -229,7 +336,7 @@ impl Pins {
         let Some(p) = self.pins.get(usize::from(pin)) else { return false };
         match p.serial {
             Some((start, frame)) if now * CYCLE_PS < start + frame.duration().0 => {
-                frame.level_at(twinboard_sim::time::Span((now * CYCLE_PS).saturating_sub(start)))
+                frame.level_at(Span((now * CYCLE_PS).saturating_sub(start)))
             }
             _ => self.levels >> pin & 1 == 1,
         }
@@ -283,7 +390,7 @@ impl Pins {
     /// Reset values for everything that is the chip's; the rest of the board stays as it is.
     pub fn reset(&mut self, now: u64) {
         for pin in 0..self.pins.len() {
-            self.pins[pin].taken = None;
+            self.pins[pin].owner = Owner::Gpio;
             self.pins[pin].out = false;
             self.set_cnf(now, pin as u8, PinCnf::default());
         }
@@ -291,21 +398,47 @@ impl Pins {
 
     fn update(&mut self, now: u64, pin: u8) {
         let p = &mut self.pins[usize::from(pin)];
-        let drive = match p.taken {
-            Some(high) => p.cnf.drive(high),
-            None if p.cnf.output() => p.cnf.drive(p.out),
-            None => p.cnf.pull(),
+        let drive = match p.owner {
+            Owner::Driver(high) => p.cnf.drive(high),
+            Owner::Gpio if p.cnf.output() => p.cnf.drive(p.out),
+            Owner::Gpio | Owner::Listener => p.cnf.pull(),
         };
         if drive != p.drive {
-            p.drive = drive;
+            let before = std::mem::replace(&mut p.drive, drive);
+            if !self.parts.is_empty() {
+                self.charge(now, pin, before);
+            }
             self.relevel(pin);
             self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
         }
     }
 
+    /// The chip did `before` to the net of `pin` and does something else now: a net that was low may rise by itself.
+    fn charge(&mut self, now: u64, pin: u8, before: Drive) {
+        let drive = self.drive(pin);
+        let let_go = before == Drive::Low && matches!(drive, Drive::Released | Drive::PullUp);
+        let at = Time(now * CYCLE_PS);
+        let rise = if let_go { self.parts.iter().find_map(|part| part.rise(self, pin, at)) } else { None };
+        self.rising.retain(|rising| rising.1 != pin);
+        let p = &mut self.pins[usize::from(pin)];
+        if let Some(span) = rise {
+            p.charge = Charge::Rising;
+            self.rising.push((now + span.0.div_ceil(CYCLE_PS), pin));
+        } else {
+            p.charge = Charge::None;
+        }
+    }
+
     fn relevel(&mut self, pin: u8) {
         let p = &self.pins[usize::from(pin)];
-        let (bit, level) = (1 << pin, Level::resolve([p.drive, p.outside, p.part]).bit());
+        let resolved = Level::resolve([p.drive, p.outside, p.part]);
+        let forced = [p.outside, p.part].iter().any(|drive| matches!(drive, Drive::Low | Drive::High));
+        let level = match p.charge {
+            Charge::Rising if !forced => false,
+            Charge::Risen if !forced => true,
+            _ => resolved.bit(),
+        };
+        let bit = 1 << pin;
         if (self.levels & bit != 0) != level {
             self.levels ^= bit;
             self.changed |= bit;

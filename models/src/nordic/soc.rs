@@ -1,8 +1,8 @@
 //! The chip around its core: the peripheral bus, the PPI between the peripherals, and the order in which things happen.
 //!
 //! Everything happens at a core cycle. What is due at the same cycle happens in a fixed order: edges from outside, PPI
-//! tasks, the I2C devices' interrupt line, then the peripherals in the order of their slots. A PPI task follows its
-//! event by one cycle of PCLK16M.
+//! tasks, the I2C devices' interrupt lines, pins that rise slowly, then the peripherals in the order of their slots. A
+//! PPI task follows its event by one cycle of PCLK16M.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -208,7 +208,7 @@ impl Soc {
     /// The cycle at which the next thing happens by itself, if the first peripheral is due at `due`.
     fn first_of_all(&self, due: u64) -> u64 {
         let firing = self.firing.front().map_or(NEVER, |f| f.0);
-        due.min(firing).min(self.next_edge()).min(self.i2c_due)
+        due.min(firing).min(self.next_edge()).min(self.i2c_due).min(self.pins.next_rise())
     }
 
     /// Something happens to the net of a pin; it takes effect when the chip comes to its time.
@@ -344,7 +344,7 @@ impl Soc {
         let (line, mut raised) = (device.events().irq(), device.events().take_raised());
         let due = device.next(&lfclk);
         self.due.set(slot, due);
-        self.earliest = self.earliest.min(due);
+        self.earliest = self.earliest.min(due).min(self.pins.next_rise());
         irq.set(self.places[slot].id, line);
         while raised != 0 {
             let event = APB + u32::from(self.places[slot].id) * PAGE + EVENTS + 4 * raised.trailing_zeros();
@@ -448,6 +448,8 @@ impl Soc {
                 }
             } else if self.i2c_due <= now {
                 self.i2c_settle(now);
+            } else if self.pins.next_rise() <= now {
+                self.pins.rise(now);
             } else {
                 let (device, mut cx) = self.slot(slot, now, memory);
                 device.run(&mut cx);

@@ -10,6 +10,7 @@ use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
 use super::nvmc::FlashSpec;
 use super::peripheral::{Peripheral, Reset};
+use super::pwm::Pwm;
 use super::radio::Radio;
 use super::radio::registers::RadioSpec;
 use super::rng::Rng;
@@ -195,6 +196,8 @@ pub enum PeripheralKind {
     Adc,
     /// SAADC.
     Saadc(InertSpec),
+    /// PWM.
+    Pwm(InertSpec),
     /// TWIM, and what shares its page.
     Twim(InertSpec),
     /// RADIO.
@@ -223,6 +226,7 @@ impl PeripheralKind {
             PeripheralKind::SpiTwi(spec) => Box::new(SpiTwi::new(spec)),
             PeripheralKind::Adc => Box::new(Adc::default()),
             PeripheralKind::Saadc(spec) => Box::new(Saadc::new(spec)),
+            PeripheralKind::Pwm(spec) => Box::new(Pwm::new(spec)),
             PeripheralKind::Twim(spec) => Box::new(Twim::new(spec)),
             PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),
             PeripheralKind::Ecb(block) => Box::new(Ecb::new(block)),

@@ -1,6 +1,7 @@
 //! Parts of a board that are not chips: they watch pins or push on them.
 
 pub mod air;
+pub mod analog;
 pub mod fxos8700;
 pub mod i2c;
 pub mod led_matrix;
@@ -10,12 +11,20 @@ pub mod mma8653;
 mod sampler;
 pub mod sensors;
 pub mod sound;
+pub mod speaker;
 pub mod world;
 
-use twinboard_sim::wire::Edge;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::{Edge, PinId};
 
 /// Sees everything a chip's own pins do, at the time they do it (a lamp, a trace).
 pub trait PinObserver: Send {
     /// A pin did something.
     fn edge(&mut self, edge: &Edge);
+
+    /// From `at` on the pin, driven by the chip, is high for `high` of each `period`, again and again, until its next
+    /// edge or the next call: pulses too short to be told one by one. `high` is 0 or `period` for a constant level.
+    fn pulses(&mut self, at: Time, pin: PinId, period: Span, high: Span) {
+        let _ = (at, pin, period, high);
+    }
 }

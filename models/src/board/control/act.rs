@@ -11,6 +11,7 @@ use super::look::Happening;
 use super::look::{Condition, Listener, NotWaited, View, Waiter, What};
 use super::plan::Step;
 use super::serial::SerialTap;
+use crate::board::parts::{Hold, HoldError};
 use crate::board::powered::{Model, NoSuchButton, Powered};
 use crate::parts::world::{Attitude, Gesture};
 
@@ -176,13 +177,36 @@ impl Powered {
             Level::Low => "low",
             Level::Unknown => "unknown",
         };
-        self.nets
-            .iter()
-            .map(|net| PinState { name: net.name.clone(), level: level(self.board.level(net.id)).into() })
+        // At a contact one measures, which also shows what no other chip sees.
+        let contacts = self.edge();
+        let contact = |name: &str| contacts.iter().find(|contact| contact.name == name);
+        let nets = self.nets.iter().map(|net| {
+            let measured = contact(&net.name).map_or_else(|| self.board.level(net.id), |contact| contact.level);
+            (&net.name, measured)
+        });
+        let is_net = |name: &str| self.nets.iter().any(|net| net.name == name);
+        let others = contacts.iter().filter(|contact| !is_net(&contact.name));
+        nets.chain(others.map(|contact| (&contact.name, contact.level)))
+            .map(|(name, measured)| PinState { name: name.clone(), level: level(measured).into() })
             .collect()
     }
 
     fn hold_pin(&mut self, name: &str, setting: PinSetting) -> Result<(), ActError> {
+        let hold = match setting {
+            PinSetting::High => Hold::High,
+            PinSetting::Low => Hold::Low,
+            PinSetting::Released => Hold::Released,
+            PinSetting::Millivolts(mv) => Hold::Millivolts(mv),
+        };
+        match self.hold(name, hold) {
+            Ok(()) => return Ok(()),
+            Err(HoldError::TooHigh { most, given }) => {
+                let expected = format!("0 to {most} mV");
+                return Err(ActError::Range { what: "millivolts", expected, given: given.to_string() });
+            }
+            // A wire inside the board.
+            Err(HoldError::NoSuchContact { .. }) => {}
+        }
         let Some(net) = self.nets.iter().find(|net| net.name == name) else {
             let known: Vec<_> = self.nets.iter().map(|net| net.name.as_str()).collect();
             return Err(ActError::Pin { name: name.into(), known: known.join(", ") });
