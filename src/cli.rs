@@ -106,6 +106,12 @@ pub struct BoardOptions {
     /// Record all wires.
     #[arg(long, value_name = "FILE")]
     pub vcd: Option<PathBuf>,
+    /// Record what the speaker plays, from the first sound on.
+    #[arg(long, value_name = "FILE")]
+    pub wav: Option<PathBuf>,
+    /// Play a WAV file to the microphone, again and again.
+    #[arg(long, value_name = "FILE")]
+    pub microphone: Option<PathBuf>,
     /// Record all USB traffic as pcapng.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,

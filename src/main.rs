@@ -5,6 +5,7 @@ mod commands;
 mod control;
 mod failure;
 mod setup;
+mod sound;
 mod state;
 mod vm;
 

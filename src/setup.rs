@@ -18,6 +18,7 @@ use twinboard_usbip::pcap::Capture;
 
 use crate::cli::{BoardOptions, ClockMode};
 use crate::failure::Failure;
+use crate::sound::{self, Recorder};
 use crate::state;
 
 /// A board on the desk: under power, with what its user wanted attached.
@@ -32,6 +33,7 @@ pub struct Desk {
     label: String,
     /// Accidents of programs that were told.
     told: usize,
+    recorder: Option<Recorder>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -99,6 +101,16 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
         powered.set_symbols(symbols);
     }
     let label = if several { format!("{name} {specimen}: ") } else { String::new() };
+    let recorder = match (&options.wav, powered.speaker.clone()) {
+        (Some(path), Some(speaker)) => Some(Recorder::new(speaker, &numbered(path, specimen, several), powered.now())?),
+        (Some(_), None) => {
+            return Err(Failure::input(format!("--wav: {} has no speaker", powered.name), "leave out --wav"));
+        }
+        (None, _) => None,
+    };
+    if let Some(path) = &options.microphone {
+        powered.world.lock().hear(Some(sound::heard(path)?), powered.now());
+    }
     let mut gdb = Vec::new();
     for request in &options.gdb {
         gdb.push(debugger(request, &mut powered)?);
@@ -106,7 +118,7 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     if options.hold_reset {
         powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
     }
-    Ok(Desk { powered, station: None, gdb, state: options.state.clone(), label, told: 0 })
+    Ok(Desk { powered, station: None, gdb, state: options.state.clone(), recorder, label, told: 0 })
 }
 
 /// Where USB traffic is recorded, if it is.
@@ -196,7 +208,10 @@ fn numbered(path: &Path, specimen: u32, several: bool) -> PathBuf {
 impl Desk {
     /// What happens at the end: flash contents are saved if they shall survive, and what the models were asked for
     /// and do not have is told.
-    pub fn put_away(self, specimen: u32) -> Result<(), Failure> {
+    pub fn put_away(mut self, specimen: u32) -> Result<(), Failure> {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(self.powered.now())?;
+        }
         for line in self.powered.incidents_with_times().iter().filter(|line| line.ends_with(" times)")) {
             eprintln!("twinboard: {}{line}", self.label);
         }
@@ -215,6 +230,10 @@ impl Desk {
         match &mut self.station {
             Some(station) => station.advance(&mut self.powered, until),
             None => self.powered.advance(until),
+        }
+        let now = self.powered.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.follow(now);
         }
     }
 
