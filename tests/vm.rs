@@ -35,10 +35,10 @@ fn machine(boards: &[&str], options: &[&str], file: &str) -> Command {
     command
 }
 
-/// Runs the machine; every case must be fine.
-fn run_command(mut command: Command, file: &str) {
+/// Runs the machine; every case must be fine. Logs go to a folder called after `label`.
+fn run_command(mut command: Command, label: &str) {
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{file}"));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{label}"));
     let mut child = command
         .env("TWINBOARD_OUT", &out)
         .env("TWINBOARD", env!("CARGO_BIN_EXE_twinboard"))
@@ -103,6 +103,18 @@ fn frames(capture: &Path, filter: &str) -> usize {
     let output = Command::new("tshark").arg("-r").arg(capture).args(["-Y", filter]).output().expect("tshark runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn micropython_is_flashed_and_talked_to_on_v1() {
+    run_command(machine(&["microbit-v1"], &[], "micropython"), "micropython-v1");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn micropython_is_flashed_and_talked_to_on_v2() {
+    run_command(machine(&["microbit-v2"], &[], "micropython"), "micropython-v2");
 }
 
 #[test]

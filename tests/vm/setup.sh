@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the virtual machine and the tools that are tried in it: Debian packages, and pyOCD in an environment of its
-# own. May be run again at any time.
+# Installs the virtual machine and the tools that are tried in it: Debian packages, and pyOCD, uflash and
+# microfs in an environment of their own. May be run again at any time.
 set -euo pipefail
 
 packages=(
@@ -19,7 +19,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv
-if ! "$environment/bin/pyocd" --version 2>/dev/null | grep -x 0.46.0 >/dev/null; then
-    /usr/bin/python3 -m venv "$environment"
-    "$environment/bin/pip" install -q pyocd==0.46.0
-fi
+tools=(pyocd==0.46.0 uflash==2.0.0 microfs==1.4.5)
+installed=$("$environment/bin/pip" freeze 2>/dev/null || true)
+for tool in "${tools[@]}"; do
+    if ! grep -ix "$tool" <<<"$installed" >/dev/null; then
+        [ -x "$environment/bin/pip" ] || /usr/bin/python3 -m venv "$environment"
+        "$environment/bin/pip" install -q "${tools[@]}"
+        break
+    fi
+done

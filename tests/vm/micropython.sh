@@ -1,0 +1,40 @@
+# MicroPython as people use it: uflash, the REPL and microfs, on whichever micro:bit is plugged in.
+
+environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin
+
+# uflash puts the script into both halves of its Universal Hex; the board takes its own half and runs the script, whose
+# last words come after a scrolled text.
+case_uflash_writes_a_script_that_runs() {
+    cat >hello.py <<'END'
+from microbit import *
+print('acceleration', *accelerometer.get_values())
+print('field', compass.get_x(), compass.get_y(), compass.get_z())
+print('temperature', temperature())
+display.scroll('Hi')
+print('the script', 'has run')
+END
+    stty -F "$(serial_port)" 115200 raw -echo
+    timeout 100 cat "$(serial_port)" >serial.txt &
+    after_remount "$environment/uflash" hello.py
+    no_failure
+    until_ok 30 grep -qF 'the script has run' serial.txt || { cat -A serial.txt; return 1; }
+    cat serial.txt
+    grep -Eq '^acceleration -?[0-9]+ -?[0-9]+ -(9|10)[0-9]{2}' serial.txt     # it lies on the table
+    grep -Eq '^field -?[0-9]+ -?[0-9]+ -?[0-9]+' serial.txt
+    grep -Eq '^temperature [1-4]?[0-9]' serial.txt
+}
+
+case_repl() { "$environment/python" "$here/repl.py" "$(serial_port)"; }
+
+case_microfs_puts_lists_and_gets() {
+    seq 1 200 >numbers.txt
+    "$environment/ufs" put numbers.txt
+    "$environment/ufs" ls >list.txt
+    cat list.txt
+    grep -q 'numbers.txt' list.txt
+    "$environment/ufs" get numbers.txt copy.txt
+    cmp numbers.txt copy.txt
+    "$environment/ufs" rm numbers.txt
+    "$environment/ufs" ls >list.txt
+    ! grep 'numbers.txt' list.txt
+}
