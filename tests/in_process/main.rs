@@ -17,6 +17,7 @@ mod microbit_v1;
 mod micropython;
 mod missions;
 mod people;
+mod programs;
 mod radio;
 mod repl;
 mod serial;
