@@ -1,5 +1,5 @@
-//! How long a debugger waits for the board: from DAP_Connect to a halted core, while that core spins, on the whole
-//! micro:bit V2 from its board file, over CMSIS-DAP v2 by the in-process host. Included are host controller, interface
+//! How long a debugger waits for the board: from DAP_Connect to a halted core that was spinning, and on to a running
+//! one without a debugger, on the whole micro:bit V2 from its board file, over CMSIS-DAP v2 by the in-process host. Included are host controller, interface
 //! firmware, SWD wire and the emulated core; not included is a kernel, nor a tool.
 //!
 //! `cargo bench --bench debug`. The same number of commands that reach no target (DAP_Info) is what the way alone
@@ -11,10 +11,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
 use twinboard_usbip::host::Host;
 
-/// `b .` in RAM, where the core is sent to spin. A loop of one branch is what the engine cannot skip.
+/// `b .` in RAM, where the core is sent to spin.
 const SPIN: u32 = 0x2000_0100;
-/// Packets from DAP_Connect to the read of DHCSR that shows S_HALT, as counted in a capture of the first benchmark.
-const PACKETS: usize = 19;
+/// Commands of one round: 13 to connect, 5 to halt and see S_HALT, 2 to run again, 1 to disconnect.
+const PACKETS: usize = 21;
 
 fn power_on() -> Host<Powered> {
     let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");

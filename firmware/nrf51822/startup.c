@@ -23,6 +23,8 @@ static void halt(void)
 }
 
 /* A program defines those that it needs. */
+void hard_fault(void) __attribute__((weak, alias("halt")));
+void systick(void) __attribute__((weak, alias("halt")));
 void uart0_irq(void) __attribute__((weak, alias("halt")));
 void timer1_irq(void) __attribute__((weak, alias("halt")));
 
@@ -33,10 +35,10 @@ static const vector vectors[16 + 32] = {
     (vector)&stack_end,
     reset,
     halt,               /* NMI */
-    halt,               /* HardFault */
+    hard_fault,
     [11] = halt,        /* SVCall */
     [14] = halt,        /* PendSV */
-    [15] = halt,        /* SysTick */
+    [15] = systick,
     [16 + UART0_IRQ] = uart0_irq,
     [16 + TIMER1_IRQ] = timer1_irq,
 };

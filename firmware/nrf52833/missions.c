@@ -2,7 +2,8 @@
  * the debugger. The debugger writes the number of a mission; until then, and after one that ends, the program waits
  * in idle().
  *
- * The program uses nothing but the core and the flash controller, so that it also runs on the nRF51822.
+ * The program uses nothing but the core and the flash controller, so that it also runs on the nRF51822. That one's core
+ * has no SysTick, no MPU and no faults but HardFault: the missions that need them are the nRF52833's.
  */
 #include <stdint.h>
 
