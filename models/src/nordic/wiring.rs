@@ -33,7 +33,7 @@ pub(super) struct Wiring {
 /// Page number and event number of the event register at `address`.
 fn event_at(address: u32) -> Option<(usize, u32)> {
     let (page, offset) = ((address.wrapping_sub(APB) / PAGE) as usize, address & (PAGE - 1));
-    (page < PAGES && (EVENTS..EVENTS_END).contains(&offset)).then_some((page, (offset - EVENTS) / 4))
+    (page < PAGES && (EVENTS..EVENTS_END).contains(&offset)).then(|| (page, (offset - EVENTS) / 4))
 }
 
 impl Soc {
