@@ -56,6 +56,42 @@ proptest! {
     }
 }
 
+/// A store to a peripheral: page, register and value, mostly ones that mean something; then so much time.
+fn any_store() -> impl Strategy<Value = (u32, u32, u64)> {
+    let register = prop_oneof![0u32..0x20, 0x40u32..0x60, 0xC0u32..0xD4, 0x100u32..0x1A0, 0x200u32..0x260, 0u32..0x400];
+    let value = prop_oneof![
+        Just(1),
+        Just(u32::MAX),
+        0u32..64,
+        any::<u32>(),
+        (0u32..0x800).prop_map(|offset| RAM + 4 * offset),
+        (0u32..0x30, 0u32..0x60).prop_map(|(page, register)| 0x4000_0000 + 0x1000 * page + 4 * register),
+    ];
+    let time = prop_oneof![Just(0u64), 0u64..2, 0u64..300];
+    (0u32..0x30, register, value, time)
+        .prop_map(|(page, register, value, us)| (0x4000_0000 + 0x1000 * page + 4 * register, value, us))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn peripherals_take_whatever_is_stored_to_them(stores in prop::collection::vec(any_store(), 1..120)) {
+        for table in CHIPS {
+            // A program that branches to itself.
+            let program: Vec<u8> = [RAM + table.ram, 0x09, 0xE7FE_E7FE].iter().flat_map(|word| word.to_le_bytes()).collect();
+            let mut chip = Nrf5::new(table, &Options { image: vec![(0, program)], ..Options::default() });
+            for &(address, value, us) in &stores {
+                let now = Chip::now(&chip);
+                let _ = chip.mem_write(now, address, Size::Word, value);
+                let _ = chip.mem_read(now, address, Size::Word);
+                run(&mut chip, now + Span::us(us));
+            }
+            let end = Chip::now(&chip) + Span::ms(2);
+            run(&mut chip, end);
+        }
+    }
+}
+
 fn told(table: &'static ChipTable, code: &[u16], at: Time) -> Vec<(String, u64)> {
     let mut image: Vec<u8> = [RAM + table.ram, 0x101].iter().flat_map(|word| word.to_le_bytes()).collect();
     image.resize(0x100, 0xFF);
