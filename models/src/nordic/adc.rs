@@ -3,6 +3,7 @@
 
 use super::clock::LfClk;
 use super::peripheral::{Cx, Events, NEVER, PCLK16M, Peripheral, Reset, us};
+use crate::parts::analog::SUPPLY_UV;
 
 const START: u32 = 0x000;
 const STOP: u32 = 0x004;
@@ -18,8 +19,8 @@ const CONFIG_RESET: u32 = 0x18;
 
 /// The pins of AIN0 to AIN7.
 const INPUTS: [u8; 8] = [26, 27, 1, 2, 3, 4, 5, 6];
-/// VBG, the internal reference, in millivolts.
-const VBG: u32 = 1_200;
+/// VBG, the internal reference, in microvolts.
+const VBG: u32 = 1_200_000;
 
 /// Conversions with 8, 9 and 10 bits: 20, 36 and 68 µs.
 const CONVERSION: [u64; 4] = [us(20), us(36), us(68), us(68)];
@@ -42,33 +43,34 @@ impl Default for Adc {
 }
 
 impl Adc {
-    /// What is converted, as a fraction of the reference: numerator, denominator, both in millivolts.
+    /// What is converted, as a fraction of the reference: numerator, denominator, both in microvolts. An
+    /// input that nobody drives is at 0.
     fn ratio(&self, cx: &Cx<'_>) -> (u64, u64) {
         let (inpsel, refsel) = (self.config >> 2 & 7, self.config >> 5 & 3);
         let psel = self.config >> 8 & 0xFF;
-        let supply = cx.pins.supply_mv();
-        let input = |n: u32| INPUTS.get(n as usize).map_or(0, |&pin| cx.pins.voltage_mv(cx.now, pin));
+        let voltage = |pin: u8| cx.pins.voltage(cx.now, pin).unwrap_or(0);
+        let input = |n: u32| INPUTS.get(n as usize).map_or(0, |&pin| voltage(pin));
         let pin = if psel == 0 { 0 } else { input(psel.trailing_zeros()) };
         // Prescaling of the input, in sixths.
         let (of, sixths) = match inpsel {
             0 => (pin, 6),
             1 => (pin, 4),
             2 => (pin, 2),
-            5 => (supply, 4),
-            6 => (supply, 2),
+            5 => (SUPPLY_UV, 4),
+            6 => (SUPPLY_UV, 2),
             _ => (0, 6),
         };
         // EXTREFSEL: AREF0 is P0.00, AREF1 is P0.06.
         let external = match self.config >> 16 & 3 {
-            1 => cx.pins.voltage_mv(cx.now, 0),
-            2 => cx.pins.voltage_mv(cx.now, 6),
+            1 => voltage(0),
+            2 => voltage(6),
             _ => 0,
         };
         let reference = match refsel {
             0 => VBG,
             1 => external,
-            2 => supply / 2,
-            _ => supply / 3,
+            2 => SUPPLY_UV / 2,
+            _ => SUPPLY_UV / 3,
         };
         (u64::from(of) * sixths / 6, u64::from(reference.max(1)))
     }
@@ -166,6 +168,20 @@ mod tests {
         let config = 2 | 2 << 2 | 3 << 5;
         assert_eq!(convert(config | 1 << 8).0, 0, "AIN0 is P0.26");
         assert_eq!(convert(config).0, 0);
+    }
+
+    #[test]
+    fn a_voltage_on_a_pin_is_converted() {
+        // A third of 1.65 V against a third of 3.3 V, and of 1.8 V against VBG.
+        for (microvolts, config, result) in [(1_650_000, 2 | 2 << 2 | 3 << 5, 512), (1_800_000, 2 | 2 << 2, 512)] {
+            let (mut bench, mut adc) = (Bench::default(), Adc::default());
+            bench.pins.hold(2, Some(microvolts)); // AIN3
+            adc.write(&mut bench.cx(), ENABLE, 1);
+            adc.write(&mut bench.cx(), CONFIG, config | 1 << (8 + 3));
+            adc.task(&mut bench.cx(), START);
+            bench.wait(&mut adc, END, us(100)).expect("END");
+            assert_eq!(adc.read(&mut bench.cx(), RESULT), Some(result));
+        }
     }
 
     #[test]

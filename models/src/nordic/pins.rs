@@ -13,9 +13,6 @@ use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
 use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
 
-/// What a micro:bit's regulator gives its chips, in millivolts.
-const SUPPLY_MV: u32 = 3_300;
-
 const PULL_DOWN: u32 = 1;
 const PULL_UP: u32 = 3;
 
@@ -355,18 +352,6 @@ impl Pins {
             return self.levels & self.connected;
         }
         (0..self.pins.len() as u8).fold(0, |word, pin| word | u64::from(self.input(now, pin)) << pin)
-    }
-
-    /// The supply, in millivolts.
-    #[must_use]
-    pub fn supply_mv(&self) -> u32 {
-        SUPPLY_MV
-    }
-
-    /// The voltage on `pin`'s net, in millivolts.
-    #[must_use]
-    pub fn voltage_mv(&self, now: u64, pin: u8) -> u32 {
-        if self.level(now, pin) { SUPPLY_MV } else { 0 }
     }
 
     /// Whether levels change only by events.
