@@ -10,25 +10,39 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_usbip::host::Host;
 use twinboard_usbip::host::serial::LineCoding;
 
-use crate::micropython::{self, BOARDS};
+use crate::micropython::{self, BOARDS, Board};
 
-/// MicroPython on a micro:bit V2, at its prompt.
+const V2: Board = BOARDS[0];
+const V1: Board = BOARDS[1];
+
+/// MicroPython on a micro:bit, at its prompt.
 struct Program {
     host: Host<Powered>,
 }
 
 impl Program {
-    /// None if the image is missing, which is told.
+    /// On a V2. None if the image is missing, which is told.
     fn start() -> Option<Program> {
-        let image = micropython::image(BOARDS[0])?;
-        let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == BOARDS[0].name).expect("built in");
-        let file = BoardFile::parse(text).expect("a good file");
+        Program::on(V2, &[])
+    }
+
+    /// On `board` with these settings.
+    fn on(board: Board, settings: &[&str]) -> Option<Program> {
+        let image = micropython::image(board)?;
+        let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == board.name).expect("built in");
+        let mut file = BoardFile::parse(text).expect("a good file");
+        for setting in settings {
+            file.set(setting).expect("is one of the file's");
+        }
         let powered = file.power_on(&PowerOn { target: Some(&image), ..PowerOn::default() }).expect("can be built");
         let mut host = Host::new(powered);
         host.enumerate().expect("enumerates");
         let mut serial = host.serial().expect("a serial port");
         serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
         serial.read_until(b">>> ", Span::secs(5)).expect("is open");
+        // The banner may have come before anybody listened: Enter makes another prompt.
+        serial.write(b"\r", Span::secs(1)).expect("is taken");
+        serial.read_until(b"\n>>> ", Span::secs(1)).expect("is open");
         let mut program = Program { host };
         program.does("from microbit import *");
         Some(program)
@@ -102,6 +116,57 @@ fn the_accelerometer_shows_how_the_board_is_held_and_what_is_done_with_it() {
         program.does("sleep(900)");
         assert_eq!(program.says(&question), "True", "{name}");
     }
+}
+
+#[test]
+fn every_revision_of_v1_shows_how_it_is_held_with_its_own_sensors() {
+    for fitted in ["mma8653", "lsm303agr", "fxos8700"] {
+        let Some(mut program) = Program::on(V1, &[&format!("internal.fitted={fitted}")]) else { return };
+        let poses = [
+            (Gesture::FaceUp, [0, 0, -1_024]),
+            (Gesture::Left, [-1_024, 0, 0]),
+            (Gesture::Up, [0, 1_024, 0]),
+            (Gesture::FaceDown, [0, 0, 1_024]),
+        ];
+        for (gesture, expected) in poses {
+            program.make(gesture);
+            program.does("sleep(200)");
+            let values = program.says("accelerometer.get_values()");
+            assert_eq!(values, format!("({}, {}, {})", expected[0], expected[1], expected[2]), "{fitted}");
+        }
+    }
+}
+
+#[test]
+fn light_voltages_and_temperature_of_a_v1_are_what_they_are() {
+    let Some(mut program) = Program::on(V1, &[]) else { return };
+    program.board().world.lock().temperature = 31 * 4;
+    assert_eq!(program.number("temperature()"), 31);
+    for light in [0, 60, 128, 255u8] {
+        program.board().world.lock().light = light;
+        program.does("sleep(100)");
+        let level = program.number("display.read_light_level()");
+        assert!(level.abs_diff(light.into()) <= 3, "{light}: {level}");
+    }
+    for millivolts in [0, 1_100, 3_300u16] {
+        program.board().hold("P1", Hold::Millivolts(millivolts)).expect("there is one");
+        let reading = program.number("pin1.read_analog()");
+        assert!(reading.abs_diff(i32::from(millivolts) * 1_023 / 3_300) <= 1, "{millivolts} mV: {reading}");
+    }
+}
+
+#[test]
+fn a_v1_plays_on_p0() {
+    let Some(mut program) = Program::on(V1, &[]) else { return };
+    program.does("import music");
+    let now = program.now();
+    let speaker = program.board().speaker.clone().expect("there is one");
+    speaker.record(now);
+    program.does("music.pitch(440, 500)");
+    let samples = speaker.take(program.now());
+    assert!(samples.len() > 20_000, "{} samples", samples.len());
+    let measured = frequency(&samples[..20_000]);
+    assert!((measured / 440.0 - 1.0).abs() < 0.005, "{measured} Hz");
 }
 
 #[test]

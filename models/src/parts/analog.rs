@@ -53,7 +53,7 @@ impl AnalogPart for TouchPad {
 ///   faster the brighter it is. The time is linear in the light, such that CODAL's `readLightLevel` shows it: it
 ///   measures for four times 1/360 s and takes that for darkness.
 /// - micro:bit V1: a column that was high is let go while the rows are low, and discharged. What is left after the
-///   4 ms that DAL waits is linear in the light, such that DAL's reading, 75 to 338 of 1024 at 3.6 V, shows it.
+///   4 ms that DAL waits is linear in the light, such that DAL's reading, 75 to 338 of 1023 at the supply, shows it.
 #[derive(Debug)]
 pub struct LightSensor {
     /// The matrix's rows and columns.
@@ -69,8 +69,8 @@ const DARK: Span = Span::us(11_111);
 /// In the brightest light: the program lets go of the row a moment before it starts its timer.
 const BRIGHT: Span = Span::us(30);
 /// DAL's readings in the dark and in the brightest light, in microvolts.
-const DARK_UV: u32 = 338 * 3_600_000 / 1_023;
-const BRIGHT_UV: u32 = 75 * 3_600_000 / 1_023;
+const DARK_UV: u32 = 338 * (SUPPLY_UV / 1_023);
+const BRIGHT_UV: u32 = 75 * (SUPPLY_UV / 1_023);
 
 impl AnalogPart for LightSensor {
     fn voltage(&self, pins: &dyn ChipPins, pin: u8, _: Time) -> Option<u32> {
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn a_column_that_is_let_go_has_the_voltage_that_dal_measures() {
-        // nrf-target.md, 2.15, and DAL's limits of 75 and 338 at a range of 3.6 V.
+        // nrf-target.md, 2.15, and DAL's limits of 75 and 338; its range is the supply.
         for (light, reading) in [(0u8, 338u32), (255, 75)] {
             let mut pins = matrix(light, false, true);
             assert_eq!(pins.voltage(0, 2), Some(SUPPLY_UV), "driven");
             pins.set_cnf(100, 2, INPUT);
-            let counts = pins.voltage(100, 2).expect("a voltage") * 1_023 / 3_600_000;
+            let counts = pins.voltage(100, 2).expect("a voltage") / (SUPPLY_UV / 1_023);
             assert!(counts.abs_diff(reading) <= 1, "{light}: {counts}");
         }
     }
