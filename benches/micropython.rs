@@ -146,9 +146,16 @@ fn main() {
         if wanted("computing") {
             paste(&mut host, PYSTONE);
             host.sleep(Span::ms(100));
-            let said = host.serial().expect("a serial port").read().expect("is open");
-            assert!(!said.ends_with(b">>> "), "{}", String::from_utf8_lossy(&said));
-            show("computing", ratio(&mut host, Span::secs(5)));
+            let computing = ratio(&mut host, Span::secs(5));
+            // Only a script that was still running can be interrupted.
+            let mut serial = host.serial().expect("a serial port");
+            serial.write(b"\x03", Span::secs(1)).expect("is taken");
+            let said = serial.read_until(b"KeyboardInterrupt", Span::secs(1)).expect("is open");
+            if said.ends_with(b"KeyboardInterrupt") {
+                show("computing", computing);
+            } else {
+                println!("{} did not run the script: {:?}", board.name, String::from_utf8_lossy(&said));
+            }
         }
     }
 }
