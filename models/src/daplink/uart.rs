@@ -152,7 +152,7 @@ fn nrf52820_line(format: Format) -> Option<Line> {
 fn kl26_line(format: Format) -> Option<Line> {
     const CORE_CLOCK: u32 = 48_000_000;
     // SBR has 13 bits and divides the bus clock, half the core's, by 16 times its value.
-    let divisor = CORE_CLOCK.checked_div(format.baud.wrapping_mul(16)).unwrap_or(0) / 2 & 0x1fff;
+    let divisor = (CORE_CLOCK.checked_div(format.baud.wrapping_mul(16)).unwrap_or(0) / 2) & 0x1fff;
     let parity = match format.parity {
         1 => Some(Parity::Odd),
         2 => Some(Parity::Even),
@@ -508,7 +508,7 @@ mod tests {
         let uart = kl26(Settings::default(), even);
         uart.write(Time::ZERO, &[0x07, 0x03]);
         let bits: Vec<_> = sent(&uart, Time::ZERO + Span::ms(1)).iter().map(|(_, f)| (f.bits, f.count)).collect();
-        assert_eq!(bits, [(0b11_0000_0111_0, 11), (0b10_0000_0011_0, 11)]);
+        assert_eq!(bits, [(0b110_0000_1110, 11), (0b100_0000_0110, 11)]);
         let uart = kl26(Settings::default(), format(115_200));
         let end = feed(&uart, &[0x55], Span::ps(2 * 13 * 16 * 1_000_000 / 24));
         assert_eq!(read(&uart, end), [0b1110_0110], "the first character's stop bit was 0");

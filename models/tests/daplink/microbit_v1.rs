@@ -140,7 +140,7 @@ fn of_a_universal_hex_the_plain_records_are_taken_though_their_section_is_not_lo
             text += &record(kind, (i * 16) as u16, data);
         }
         text += &record(0x0b, 0, &[]);
-        while text.len() % 512 != 0 {
+        while !text.len().is_multiple_of(512) {
             let room = 512 - text.len() % 512;
             // A padding record has 12 characters beside its data.
             text += &if room < 12 { "\n".repeat(room) } else { record(0x0c, 0, &vec![0xff; (room - 12).min(32) / 2]) };
