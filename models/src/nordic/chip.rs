@@ -361,7 +361,7 @@ impl Chip for Nrf5 {
     }
 
     fn power_cycle(&mut self, at: Time) {
-        self.core.pass_time(at.0.div_ceil(CYCLE_PS));
+        self.core.pass_time(self.soc.clock.core_cycles(at.0.div_ceil(CYCLE_PS)));
         self.ctrl_ap = CtrlAp::default();
         self.debugged = false;
         self.soc.debug_interface = false;

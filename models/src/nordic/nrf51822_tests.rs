@@ -77,6 +77,17 @@ fn the_core_runs_at_16_mhz() {
 }
 
 #[test]
+fn a_power_cycle_takes_no_time_and_the_program_starts_again() {
+    let mut chip = counting();
+    run(&mut chip, ms(3));
+    chip.power_cycle(ms(3));
+    assert!(chip.now().since(ms(3)) < Span::us(1), "{:?}", chip.now());
+    let fresh = register(&mut chip, 0);
+    run(&mut chip, ms(4));
+    assert_eq!(register(&mut chip, 0).wrapping_sub(fresh), 4_000, "four cycles a turn at 16 MHz");
+}
+
+#[test]
 fn it_identifies_itself_as_a_qfaa_of_revision_3() {
     // Dossier 1.1 to 1.3.
     let mut chip = chip_with(vec![]);
