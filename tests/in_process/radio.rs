@@ -6,6 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, Room};
 use twinboard_models::image::{Image, MICROBIT_V1, MICROBIT_V2};
+use twinboard_sim::bus::Size;
+use twinboard_sim::debug::DebugTarget;
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::TraceHash;
@@ -174,4 +176,55 @@ fn boards_that_are_too_far_apart_hear_nothing() {
     let Some(mut class) = Class::new(&["microbit-v2"; 2], &["target.radio_distance=200"]) else { return };
     class.run(0, "radio.send('hello')");
     assert_eq!(class.run(1, "print(radio.receive())"), "None");
+}
+
+/// Boards that run images, within earshot.
+fn programs(boards: &[(&str, &str)]) -> Option<Room> {
+    let boards =
+        (0..).zip(boards).map(|(specimen, (name, file))| Some(power_on(name, specimen, &images::official(file)?, &[])));
+    Some(Room::new(boards.collect::<Option<_>>()?))
+}
+
+fn ram(board: &Powered) -> Vec<u32> {
+    let mut chip = board.target().expect("a target").lock();
+    let (now, len) = (board.now(), chip.table().ram);
+    let words = (0..len / 4).map(|n| chip.mem_read(now, 0x2000_0000 + 4 * n, Size::Word).expect("RAM"));
+    words.collect()
+}
+
+const REMOTE: &str = "ml-trainer--radio-remote-v0.2.1.hex";
+const BRIDGE: &str = "ml-trainer--radio-bridge-v0.2.1.hex";
+
+#[test]
+fn it_does_not_matter_how_the_time_of_a_room_is_cut() {
+    let end = Time::ZERO + Span::ms(1_500);
+    let mut seen = Vec::new();
+    for slice in [Span::secs(9), Span::us(10_001), Span::us(37)] {
+        let Some(mut room) = programs(&[("microbit-v2", REMOTE), ("microbit-v2", BRIDGE)]) else { return };
+        while room.now() < end {
+            room.advance((room.now() + slice).min(end));
+        }
+        seen.push(room.boards().iter().map(ram).collect::<Vec<_>>());
+    }
+    assert!(seen[0] == seen[1] && seen[0] == seen[2]);
+    // They are not deaf: without the remote, the bridge's memory is another.
+    let Some(mut alone) = programs(&[("microbit-v2", BRIDGE)]) else { return };
+    alone.advance(end);
+    assert!(ram(&alone.boards()[0]) != seen[0][1]);
+}
+
+#[test]
+fn a_makecode_receiver_shows_the_numbers_that_a_makecode_sender_sends() {
+    // Two programs of other people's: one sends the number 4 all the time, the other shows numbers.
+    let files =
+        ["iMicroBit--microbit-Remote-Control-Micro-bot-Send.hex", "iMicroBit--chibibit-Temperature-receiver.hex"];
+    let four = "00990\n09090\n90090\n99999\n00090\n";
+    let screen_after = |boards: &[(&str, &str)]| {
+        let mut room = programs(boards)?;
+        room.advance(Time::ZERO + Span::secs(3));
+        room.boards().last().and_then(Powered::screen)
+    };
+    let Some(screen) = screen_after(&[("microbit-v1", files[0]), ("microbit-v1", files[1])]) else { return };
+    assert_eq!(screen, four);
+    assert_ne!(screen_after(&[("microbit-v1", files[1])]).as_deref(), Some(four), "without a sender");
 }
