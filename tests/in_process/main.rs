@@ -16,6 +16,7 @@ mod microbit;
 mod microbit_v1;
 mod micropython;
 mod missions;
+mod missions_v1;
 mod people;
 mod programs;
 mod radio;
