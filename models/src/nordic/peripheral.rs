@@ -149,7 +149,7 @@ pub trait Peripheral: Send {
         false
     }
 
-    /// The cycle at which event `n` last happened, for peripherals that keep account of it: their events need not be
+    /// The cycle at which event `n` last happened (0: never), for peripherals that keep account of it: their events need not be
     /// scheduled while only ignored tasks follow from them.
     fn last_raised(&self, _n: u32) -> Option<u64> {
         None

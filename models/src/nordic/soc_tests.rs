@@ -216,3 +216,53 @@ fn byte_accesses_reach_the_byte_of_a_register() {
     master.write(TIMER0 + 0x540, 0x1122_3344);
     assert_eq!(master.with(|soc, cx| soc.read(cx, TIMER0 + 0x542, Size::Byte)), Ok(0x22));
 }
+
+/// CODAL's timer for the SAADC: every 91 ticks of 16 MHz a COMPARE\[0\] that clears it and, through PPI channel 1,
+/// triggers SAMPLE. It starts at cycle 0; the converter is enabled but not started.
+fn sampling_timer() -> Master {
+    const TIMER2: u32 = 0x4000_A000;
+    let mut master = Master::new();
+    let registers = [
+        (SAADC + 0x500, 1),           // ENABLE
+        (SAADC + 0x510, 1),           // CH[0].PSELP
+        (SAADC + 0x518, 0),           // CH[0].CONFIG: TACQ 3 µs
+        (SAADC + 0x62C, 0x2000_0000), // RESULT.PTR
+        (SAADC + 0x630, 1),           // RESULT.MAXCNT
+        (TIMER2 + 0x508, 3),          // BITMODE
+        (TIMER2 + 0x510, 0),          // PRESCALER
+        (TIMER2 + 0x540, 91),         // CC[0]
+        (TIMER2 + 0x200, 1),          // SHORTS
+        (PPI_PAGE + 0x518, TIMER2 + 0x140),
+        (PPI_PAGE + 0x51C, SAADC + 0x004),
+        (PPI_PAGE + 0x504, 1 << 1), // CHENSET
+        (TIMER2, 1),                // START
+    ];
+    for (address, value) in registers {
+        master.write(address, value);
+    }
+    master
+}
+
+const SAADC: u32 = 0x4000_7000;
+
+#[test]
+fn an_event_that_only_triggers_ignored_tasks_is_not_waited_for() {
+    let master = sampling_timer();
+    assert_eq!(master.soc.next_event(), NEVER);
+}
+
+#[test]
+fn a_channel_that_was_left_out_loses_no_event_when_its_task_matters_again() {
+    // 91 ticks are 364 cycles, the PPI takes 4, a conversion 5 µs.
+    for start in 1..=1100 {
+        let first = (1..).map(|turn| 364 * turn + PCLK16M).find(|&at| at > start).expect("a turn");
+        let end = first + us(5);
+        let mut master = sampling_timer();
+        master.cycle = start;
+        master.write(SAADC, 1);
+        master.cycle = end - 1;
+        assert_eq!(master.read(SAADC + 0x104), 0, "END before its time, for a START at cycle {start}");
+        master.cycle = end;
+        assert_eq!(master.read(SAADC + 0x104), 1, "no END in time, for a START at cycle {start}");
+    }
+}

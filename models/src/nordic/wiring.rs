@@ -97,7 +97,7 @@ impl Soc {
 
     /// A channel was left out, and is not any more: if its event happened just now, its tasks follow.
     fn make_up_for(&mut self, (channel, event): (u32, u32), now: u64, memory: &mut Memory) {
-        if let Some(at) = self.last_raised(event, now, memory).map(|last| last + PCLK16M)
+        if let Some(at) = self.last_raised(event, now, memory).filter(|&last| last > 0).map(|last| last + PCLK16M)
             && at > now
         {
             let place = self.firing.partition_point(|firing| firing.0 < at);
