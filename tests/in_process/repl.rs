@@ -199,6 +199,27 @@ fn senses(board: &str) {
     assert_eq!(python.enter("print(button_a.is_pressed())"), "True");
 }
 
+/// Music goes on to work after a soft reset.
+fn plays_again(board: &str) {
+    let Some(mut python) = Python::start(board) else { return };
+    for _ in 0..2 {
+        python.enter("import music");
+        assert_eq!(python.enter("music.play(['c4:1','e4:1'])"), "");
+        let heard = python.exchange(b"\x04");
+        assert!(heard.contains("soft reboot"), "{heard}");
+    }
+}
+
+#[test]
+fn music_plays_again_after_a_soft_reset_on_v1() {
+    plays_again("microbit-v1");
+}
+
+#[test]
+fn music_plays_again_after_a_soft_reset_on_v2() {
+    plays_again("microbit-v2");
+}
+
 #[test]
 fn the_sensors_answer_on_v1() {
     senses("microbit-v1");
