@@ -3,16 +3,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+. ./packages.sh
+
 packages=(build-essential cmake gdb-multiarch libclang-dev pkg-config python3-venv)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep 'ok installed' >/dev/null || missing+=("$package")
-done
-if [ "${#missing[@]}" -gt 0 ]; then
-    if [ "$(id -u)" = 0 ]; then sudo=(); else sudo=(sudo); fi
-    "${sudo[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+install_packages "${packages[@]}"
 if dpkg-query -W -f '${Status}' libunicorn-dev 2>/dev/null | grep 'ok installed' >/dev/null; then
     echo "libunicorn-dev is installed: the crate unicorn-engine would silently link that older library. Remove it." >&2
     exit 1

@@ -3,20 +3,14 @@
 # microfs in an environment of their own. May be run again at any time.
 set -euo pipefail
 
+. "$(dirname "${BASH_SOURCE[0]}")/../packages.sh"
+
 packages=(
     qemu-system-x86             # the machine itself; its kernel is fetched by twinboard
     usbutils openocd gdb-multiarch tshark
     python3-venv python3-serial
 )
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep 'ok installed' >/dev/null || missing+=("$package")
-done
-if [ "${#missing[@]}" -gt 0 ]; then
-    if [ "$(id -u)" = 0 ]; then sudo=(); else sudo=(sudo); fi
-    "${sudo[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+install_packages "${packages[@]}"
 
 environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv
 tools=(pyocd==0.46.0 uflash==2.0.0 microfs==1.4.5)
