@@ -41,6 +41,7 @@ def turn(n):
  text = 'PROGRAM, 1ST'
  for i in range(n):
   second = first.copy()
+  second.next = None
   second.value = i * 3 % 7
   first.next = second
   array(a, b, i % 17, i)
