@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
@@ -18,8 +18,7 @@ const DEMO: &[u8] = include_bytes!("../firmware/nrf52833/demo.hex");
 const PROGRAM: usize = 500_000;
 
 fn power_on() -> Host<Powered> {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
-    let file = BoardFile::parse(text).expect("a good file");
+    let file = BoardFile::built_in("microbit-v2").expect("built in");
     let mut host = Host::new(file.power_on(&PowerOn::default()).expect("can be built"));
     host.enumerate().expect("enumerates");
     host

@@ -1,6 +1,6 @@
 //! How long a debugger waits for the board: from DAP_Connect to a halted core that was spinning, and on to a running
-//! one without a debugger, on the whole micro:bit V2 from its board file, over CMSIS-DAP v2 by the in-process host. Included are host controller, interface
-//! firmware, SWD wire and the emulated core; not included is a kernel, nor a tool.
+//! one without a debugger, on the whole micro:bit V2 from its board file, over CMSIS-DAP v2 by the in-process host.
+//! Included are host controller, interface firmware, SWD wire and the emulated core; not included is a kernel, nor a tool.
 //!
 //! `cargo bench --bench debug`. The same number of commands that reach no target (DAP_Info) is what the way alone
 //! costs; the difference is the target's.
@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_usbip::host::Host;
 
 /// `b .` in RAM, where the core is sent to spin.
@@ -17,8 +17,7 @@ const SPIN: u32 = 0x2000_0100;
 const PACKETS: usize = 21;
 
 fn power_on() -> Host<Powered> {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
-    let file = BoardFile::parse(text).expect("a good file");
+    let file = BoardFile::built_in("microbit-v2").expect("built in");
     let mut host = Host::new(file.power_on(&PowerOn::default()).expect("can be built"));
     host.enumerate().expect("enumerates");
     host

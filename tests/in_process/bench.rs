@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::daplink::{Core, DapLink, DapLinkConfig, Error, TargetFlash, pins};
 use twinboard_models::debug::link::SwdLink;
 use twinboard_models::nordic::{NRF52833, Nrf5, Options};
@@ -169,8 +169,7 @@ impl MicroBit {
 
 /// A built-in board, enumerated.
 pub fn built_in(name: &str) -> Host<Powered> {
-    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).expect("a built-in board");
-    let file = BoardFile::parse(text).expect("a board file");
+    let file = BoardFile::built_in(name).expect("built in");
     let mut host = Host::new(file.power_on(&PowerOn::default()).expect("a board"));
     host.enumerate().expect("enumerates");
     host

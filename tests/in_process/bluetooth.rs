@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn};
+use twinboard_models::board::{BoardFile, PowerOn};
 use twinboard_models::image::{Image, MICROBIT_V1, MICROBIT_V2};
 use twinboard_models::parts::air::{Modulation, Transmission};
 use twinboard_sim::machine::Machine;
@@ -22,11 +22,10 @@ const HELD: Span = Span::secs(6);
 /// What a board sends within `span` of power-on, its buttons A and B held down for the first 6 s or not.
 fn sent(board: &str, file: &str, span: Span, held: bool) -> Option<Vec<Transmission>> {
     let image = images::official(file)?;
-    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == board).expect("built in");
     let ids = if board == "microbit-v1" { MICROBIT_V1 } else { MICROBIT_V2 };
     let image = Image::parse(Path::new(file), &image, ids, 0).expect("an image");
     let power = PowerOn { target: Some(&image), ..PowerOn::default() };
-    let mut powered = BoardFile::parse(text).and_then(|file| file.power_on(&power)).expect("a board");
+    let mut powered = BoardFile::built_in(board).expect("built in").power_on(&power).expect("a board");
     let mut sent = Vec::new();
     for (end, pressed) in [(Time::ZERO, held), (Time::ZERO + HELD.min(span), false), (Time::ZERO + span, false)] {
         while powered.now() < end {

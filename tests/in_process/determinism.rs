@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::image::Image;
 use twinboard_sim::board::Driver;
 use twinboard_sim::chip::Chip;
@@ -44,8 +44,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// What there was to see: edges on all wires, what the host was told, the picture.
 fn run(driver: Driver, acts: &[Act]) -> (TraceHash, Vec<u32>, Vec<u8>, Option<String>) {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
-    let file = BoardFile::parse(text).expect("a good file");
+    let file = BoardFile::built_in("microbit-v2").expect("built in");
     let power = PowerOn { driver, watch_wires: true, ..PowerOn::default() };
     let mut powered: Powered = file.power_on(&power).expect("can be built");
     let hash = Arc::new(Mutex::new(TraceHash::default()));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::image::{Image, MICROBIT_V1};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::{Span, Time};
@@ -14,9 +14,8 @@ use crate::images::{MICROPYTHON, official};
 /// A board with the file `name` in its target's flash, if there is that file.
 fn board(name: &str) -> Option<Powered> {
     let image = Image::parse(Path::new(name), &official(name)?, MICROBIT_V1, 0).expect("a program for V1");
-    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == "microbit-v1").expect("built in");
     let power = PowerOn { target: Some(&image), ..PowerOn::default() };
-    Some(BoardFile::parse(text).expect("a good file").power_on(&power).expect("can be built"))
+    Some(BoardFile::built_in("microbit-v1").expect("built in").power_on(&power).expect("can be built"))
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::image::{BlockIds, Image, MICROBIT_V1, MICROBIT_V2};
 use twinboard_sim::board::Driver;
 
@@ -31,7 +31,6 @@ pub fn image(board: Board) -> Option<Image> {
 
 /// A board under power with `image` in its target's flash, before its first instruction.
 pub fn power_on(board: Board, image: &Image, driver: Driver, watch_wires: bool) -> Powered {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == board.name).expect("built in");
-    let file = BoardFile::parse(text).expect("a good file");
+    let file = BoardFile::built_in(board.name).expect("built in");
     file.power_on(&PowerOn { driver, target: Some(image), watch_wires, ..PowerOn::default() }).expect("can be built")
 }

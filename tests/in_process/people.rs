@@ -4,7 +4,7 @@ use std::path::Path;
 
 use object::{Object, ObjectSymbol};
 use twinboard_models::board::control::Action;
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::image::{Image, MICROBIT_V2, Symbols};
 use twinboard_sim::bus::Size;
 use twinboard_sim::debug::DebugTarget;
@@ -17,10 +17,9 @@ const DEMO: &[u8] = include_bytes!("../../firmware/nrf52833/demo.hex");
 const MISSIONS: &[u8] = include_bytes!("../../firmware/nrf52833/missions.elf");
 
 fn board(program: Option<&[u8]>) -> Powered {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
     let image = program.map(|bytes| Image::parse(Path::new("program"), bytes, MICROBIT_V2, 0).expect("an image"));
     let power = PowerOn { target: image.as_ref(), ..PowerOn::default() };
-    BoardFile::parse(text).and_then(|file| file.power_on(&power)).expect("a board")
+    BoardFile::built_in("microbit-v2").expect("built in").power_on(&power).expect("a board")
 }
 
 fn pass(board: &mut Powered, span: Span) {

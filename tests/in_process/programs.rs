@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, PowerOn, Powered};
 use twinboard_models::image::{Image, MICROBIT_V1, MICROBIT_V2};
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
@@ -51,11 +51,10 @@ const PROGRAMS: &[(&str, &str, Sign)] = &[
 
 /// A board with `file` in its target's flash, enumerated.
 fn board(name: &str, file: &[u8]) -> Host<Powered> {
-    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).expect("is built in");
     let ids = if name == V1 { MICROBIT_V1 } else { MICROBIT_V2 };
     let image = Image::parse(Path::new("program.hex"), file, ids, 0).expect("an image for this board");
     let power = PowerOn { target: Some(&image), ..PowerOn::default() };
-    let powered = BoardFile::parse(text).expect("a good file").power_on(&power).expect("can be built");
+    let powered = BoardFile::built_in(name).expect("built in").power_on(&power).expect("can be built");
     let mut host = Host::new(powered);
     host.enumerate().expect("enumerates");
     host

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, Room};
+use twinboard_models::board::{BoardFile, PowerOn, Powered, Room};
 use twinboard_models::image::{Image, MICROBIT_V1, MICROBIT_V2};
 use twinboard_sim::bus::Size;
 use twinboard_sim::debug::DebugTarget;
@@ -99,8 +99,7 @@ impl Class {
 }
 
 fn power_on(name: &str, specimen: u32, universal_hex: &[u8], settings: &[&str]) -> Powered {
-    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).expect("built in");
-    let mut file = BoardFile::parse(text).expect("a good file");
+    let mut file = BoardFile::built_in(name).expect("built in");
     for setting in settings {
         file.set(setting).expect("a setting");
     }

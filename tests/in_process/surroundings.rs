@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, Hold, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, Hold, PowerOn, Powered};
 use twinboard_models::parts::sound::Sound;
 use twinboard_models::parts::speaker::{RATE, share_of_tone};
 use twinboard_models::parts::world::{Attitude, Gesture};
@@ -29,8 +29,7 @@ impl Program {
     /// On `board` with these settings.
     fn on(board: Board, settings: &[&str]) -> Option<Program> {
         let image = micropython::image(board)?;
-        let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == board.name).expect("built in");
-        let mut file = BoardFile::parse(text).expect("a good file");
+        let mut file = BoardFile::built_in(board.name).expect("built in");
         for setting in settings {
             file.set(setting).expect("is one of the file's");
         }

@@ -186,8 +186,7 @@ mod tests {
 
     #[test]
     fn the_command_line_chooses_what_is_fitted() {
-        let (_, text) = crate::board::BUILT_IN.iter().find(|board| board.0 == "microbit-v2").expect("it is built in");
-        let mut file = BoardFile::parse(text).expect("parses");
+        let mut file = BoardFile::built_in("microbit-v2").expect("built in");
         file.set("internal.fitted=fxos8700").expect("a bus");
         file.power_on(&PowerOn::default()).expect("a board");
         file.set("internal.fitted=bme280").expect("a bus");

@@ -25,3 +25,15 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("microbit-v1", include_str!("../../boards/microbit-v1.toml")),
     ("microbit-v2", include_str!("../../boards/microbit-v2.toml")),
 ];
+
+impl BoardFile {
+    /// The built-in board called `name`; `None` if there is none.
+    ///
+    /// # Panics
+    /// Never: the tests parse all built-in files.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<BoardFile> {
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        Some(BoardFile::parse(text).expect("built-in board files are valid"))
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::board::{BUILT_IN, BoardFile, PowerOn};
+use crate::board::{BoardFile, PowerOn};
 use crate::image::{Image, MICROBIT_V2};
 
 const DEMO: &[u8] = include_bytes!("../../../../firmware/nrf52833/demo.hex");
@@ -14,10 +14,9 @@ const GREETING: &str = "Hello from the micro:bit's nRF52833!";
 
 /// A micro:bit V2 with the demo program in its flash.
 fn board() -> Powered {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
     let image = Image::parse(Path::new("demo.hex"), DEMO, MICROBIT_V2, 0).expect("an image");
     let power = PowerOn { target: Some(&image), ..PowerOn::default() };
-    BoardFile::parse(text).and_then(|file| file.power_on(&power)).expect("a board")
+    BoardFile::built_in("microbit-v2").expect("built in").power_on(&power).expect("a board")
 }
 
 fn pass(board: &mut Powered, ms: u64) {
