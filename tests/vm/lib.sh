@@ -68,12 +68,15 @@ after_remount() {
     until_ok 60 remounted "$before"
 }
 
-# expect_greeting COMMAND…: listens on the serial port while the command runs; the program must say its name.
+# expect_greeting COMMAND…: listens on the serial port while the command runs; the program must say its name. The port is
+# open before the command begins: a line that is set up later clears what was on its way.
 expect_greeting() {
-    local output=serial.txt
-    stty -F "$(serial_port)" 115200 raw -echo
-    timeout 60 cat "$(serial_port)" >"$output" &
-    local listener=$!
+    local output=serial.txt port listener
+    exec {port}<"$(serial_port)"
+    stty 115200 raw -echo <&"$port"
+    timeout 60 cat <&"$port" >"$output" &
+    listener=$!
+    exec {port}<&-
     "$@"
     until_ok 10 grep -qF "$greeting" "$output" || { echo "serial output was:"; cat -A "$output"; return 1; }
     kill -- "-$listener" || true    # it may have ended when the line was hung up
