@@ -85,8 +85,13 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     }
     let ids = file.block_ids();
     let target = options.target.as_deref().map(|path| load_target(path, ids)).transpose()?;
-    let power =
-        PowerOn { driver: Driver::Stepped, specimen, target: target.as_ref(), watch_wires: options.vcd.is_some() };
+    let power = PowerOn {
+        driver: Driver::Stepped,
+        specimen,
+        target: target.as_ref(),
+        watch_wires: options.vcd.is_some(),
+        ..PowerOn::default()
+    };
     let mut powered = file.power_on(&power).map_err(|error| Failure::board(&path, &text, &error))?;
     if let Some(dir) = &options.state {
         state::load(dir, specimen, &powered)?;

@@ -14,10 +14,10 @@ use twinboard_sim::wire::{Drive, PinId, Signal};
 use super::control::{Looks, Plan};
 use super::ether::Antenna;
 use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
+use super::interface::{self, Found, InterfaceProgram};
 use super::powered::{Button, Model, Net, Powered};
 use super::supply::Supplies;
 use super::wild::Wild;
-use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
 use crate::image::{BlockIds, Image};
@@ -37,6 +37,8 @@ pub struct PowerOn<'a> {
     pub specimen: u32,
     /// What the target's flash holds.
     pub target: Option<&'a Image>,
+    /// What the interface chip runs. None: native firmware.
+    pub interface: Option<InterfaceProgram<'a>>,
     /// Whether somebody wants to see the debug wires' edges: they cost time.
     pub watch_wires: bool,
 }
@@ -61,6 +63,9 @@ impl BoardFile {
     /// What is wrong with the file, and where.
     pub fn power_on(&self, options: &PowerOn<'_>) -> Result<Powered, BoardError> {
         self.check_probes()?;
+        if options.interface.is_some() && self.emulated_interface().is_none() {
+            return Err(BoardError::anywhere("this board has no interface chip that could run a program"));
+        }
         let mut builder = Builder::default();
         let world = SharedWorld::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
@@ -94,8 +99,8 @@ impl BoardFile {
                         None => open_wire(),
                     };
                     let wire = Box::new(PromisingWire::new(wire, promise.clone()));
-                    let chip = Arc::new(Mutex::new(DapLink::new(daplink(entry, options)?, wire)));
-                    (Model::DapLink(chip.clone()), chip, Some(promise))
+                    let (model, chip) = interface::build(entry, options, wire)?;
+                    (model, chip, Some(promise))
                 }
                 other => {
                     let Some(chip) = targets.get(name).cloned() else {
@@ -110,13 +115,18 @@ impl BoardFile {
             indices.insert(name, builder.chip(name, shared, promise, probe));
             chips.push((name.into(), model));
         }
-        let find = |pin: &Spanned<String>| self.terminal(&indices, pin);
+        let find = |pin: &Spanned<String>| {
+            let absent = || BoardError::at(pin, "a pin that the native interface firmware has was expected");
+            self.terminal(&indices, options, pin)?.ok_or_else(absent)
+        };
         let mut exported: BTreeMap<usize, u64> = BTreeMap::new();
         let mut nets: BTreeMap<&str, (NetId, Drive)> = BTreeMap::new();
         let mut wires = Vec::new();
         let mut serial_net = None;
         for entry in &self.nets {
-            let ends = entry.pins.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+            // Native firmware lacks some of the chip's pins.
+            let ends = entry.pins.iter().filter_map(|pin| self.terminal(&indices, options, pin).transpose());
+            let ends = ends.collect::<Result<Vec<_>, _>>()?;
             // What a pin does that no other chip sees need not leave its chip, unless somebody records the wires.
             if ends.len() > 1 || options.watch_wires {
                 for end in &ends {
@@ -131,8 +141,7 @@ impl BoardFile {
             let id = builder.net(entry.name.as_ref(), &ends, pull);
             nets.insert(entry.name.as_ref(), (id, pull));
             wires.push(Net { name: entry.name.as_ref().clone(), id, released: pull });
-            let is_daplink = |chip: usize| matches!(chips.get(chip), Some((_, Model::DapLink(_))));
-            if ends.iter().any(|end| is_daplink(end.chip) && end.pin == pins::UART_RX) {
+            if entry.pins.iter().any(|pin| self.is_serial_input(pin)) {
                 serial_net = Some(id);
             }
         }
@@ -182,6 +191,7 @@ impl BoardFile {
             wild: Wild::default(),
             speaker,
             contacts,
+            target: self.chips.iter().position(|entry| nordic_chip(entry.model.as_ref()).is_some()),
         })
     }
 
@@ -205,6 +215,12 @@ impl BoardFile {
             chip.lock().attach_i2c(bus);
         }
         Ok(())
+    }
+
+    /// Whether `pin` is where an interface chip hears its target's serial port.
+    fn is_serial_input(&self, pin: &Spanned<String>) -> bool {
+        let Some((chip, "UART_RX")) = pin.as_ref().split_once('.') else { return false };
+        self.chips.iter().any(|entry| entry.name.as_ref() == chip && entry.model.as_ref() == "daplink")
     }
 
     /// The board's antenna, as the settings of its chip with a radio say.
@@ -257,8 +273,13 @@ impl BoardFile {
         Ok(())
     }
 
-    /// The pin that `chip.pin` names.
-    fn terminal(&self, indices: &BTreeMap<&str, usize>, place: &Spanned<String>) -> Result<Terminal, BoardError> {
+    /// The pin that `chip.pin` names; none if the interface chip has it only when it is emulated, or only when it is not.
+    fn terminal(
+        &self,
+        indices: &BTreeMap<&str, usize>,
+        options: &PowerOn<'_>,
+        place: &Spanned<String>,
+    ) -> Result<Option<Terminal>, BoardError> {
         let text: &str = place.as_ref();
         let expected = || BoardError::at(place, "a pin as CHIP.PIN was expected");
         let (chip, pin) = text.split_once('.').ok_or_else(expected)?;
@@ -266,12 +287,15 @@ impl BoardFile {
         let (Some(entry), Some(&index)) = (entry, indices.get(chip)) else {
             return Err(BoardError::at(place, format!("there is no chip {chip}")));
         };
-        let pin = match entry.model.as_ref().as_str() {
-            "daplink" => daplink_pin(pin),
-            model => nordic_chip(model).and_then(|table| nrf5_pin(table, pin)),
+        let found = match entry.model.as_ref().as_str() {
+            "daplink" => interface::pin(entry, options, pin)?,
+            model => nordic_chip(model).and_then(|table| nrf5_pin(table, pin)).map(Found::Pin),
+        };
+        match found {
+            Some(Found::Pin(pin)) => Ok(Some(Terminal { chip: index, pin })),
+            Some(Found::Elsewhere) => Ok(None),
+            None => Err(BoardError::at(place, format!("{} has no pin {pin}", entry.model.as_ref()))),
         }
-        .ok_or_else(|| BoardError::at(place, format!("{} has no pin {pin}", entry.model.as_ref())))?;
-        Ok(Terminal { chip: index, pin })
     }
 }
 
@@ -280,7 +304,7 @@ fn is(place: Option<&Spanned<String>>, name: &str) -> bool {
 }
 
 /// Reads a chip's settings into a type, and says which one is wrong.
-fn settings<T: DeserializeOwned>(entry: &ChipEntry) -> Result<T, BoardError> {
+pub(super) fn settings<T: DeserializeOwned>(entry: &ChipEntry) -> Result<T, BoardError> {
     let mut table = toml::Table::new();
     for (key, value) in &entry.settings {
         let alone = toml::Table::from_iter([(key.clone(), value.as_ref().clone())]);
@@ -298,23 +322,14 @@ fn settings<T: DeserializeOwned>(entry: &ChipEntry) -> Result<T, BoardError> {
 }
 
 /// A chip's settings, and `defaults` for those that are not given.
-fn over_defaults<T: Serialize + DeserializeOwned>(entry: &ChipEntry, defaults: &T) -> Result<T, BoardError> {
+pub(super) fn over_defaults<T: Serialize + DeserializeOwned>(entry: &ChipEntry, defaults: &T) -> Result<T, BoardError> {
     let failed = |message: &str| BoardError::at(&entry.name, message);
     let mut table = toml::Table::try_from(defaults).map_err(|error| failed(&error.to_string()))?;
     table.extend(entry.settings.iter().map(|(key, value)| (key.clone(), value.as_ref().clone())));
     toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| failed(error.message()))
 }
 
-fn daplink(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, BoardError> {
-    let given: DapLinkConfig = settings(entry)?;
-    let mut config = over_defaults(entry, &DapLinkConfig::of(given.board))?;
-    if !entry.settings.contains_key("device_id") {
-        config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
-    }
-    Ok(config)
-}
-
-fn nordic_chip(model: &str) -> Option<&'static ChipTable> {
+pub(super) fn nordic_chip(model: &str) -> Option<&'static ChipTable> {
     CHIPS.iter().copied().find(|table| table.name == model)
 }
 
@@ -343,19 +358,8 @@ fn nrf5(
     Ok(Nrf5::new(table, &chip))
 }
 
-fn daplink_pin(name: &str) -> Option<PinId> {
-    Some(match name {
-        "RESET_BUTTON" => pins::RESET_BUTTON,
-        "UART_RX" => pins::UART_RX,
-        "UART_TX" => pins::UART_TX,
-        "LED" => pins::LED,
-        "POWER_LED" => pins::POWER_LED,
-        _ => return None,
-    })
-}
-
 /// `P0.00`, … and `P1.00`, …, as many as the chip has, numbered on.
-fn nrf5_pin(table: &ChipTable, name: &str) -> Option<PinId> {
+pub(super) fn nrf5_pin(table: &ChipTable, name: &str) -> Option<PinId> {
     let (port, pin) = name.strip_prefix('P')?.split_once('.')?;
     let port: usize = port.parse().ok()?;
     let pin: u8 = pin.parse().ok().filter(|_| pin.len() == 2)?;
@@ -437,7 +441,7 @@ fn tap_wires(tap: Tap, nets: [NetId; 2]) -> Observer {
 mod tests {
     use super::*;
     use crate::board::BUILT_IN;
-    use crate::daplink::Board;
+    use crate::daplink::{Board, DapLinkConfig};
 
     fn fails(text: &str) -> (String, String) {
         let file = BoardFile::parse(text).expect("parses");
@@ -492,7 +496,7 @@ mod tests {
     fn the_board_of_an_interface_chip_decides_what_is_not_given() {
         let config = |settings: &str| {
             let file = BoardFile::parse(&format!("{HEAD}settings={{{settings}}}\n")).expect("parses");
-            daplink(&file.chips[0], &PowerOn::default()).expect("settings")
+            interface::config(&file.chips[0], &PowerOn::default()).expect("settings")
         };
         assert_eq!(config(""), DapLinkConfig::of(Board::MicrobitV2));
         assert_eq!(config("board='microbit-v1'"), DapLinkConfig::of(Board::MicrobitV1));

@@ -80,6 +80,18 @@ pub struct ChipEntry {
     /// Settings of the model; `--set CHIP.KEY=VALUE` overrides them.
     #[serde(default)]
     pub settings: BTreeMap<String, Spanned<toml::Value>>,
+    /// The chip that native firmware stands for: it takes the native one's place when it is given a program.
+    pub emulated: Option<EmulatedEntry>,
+}
+
+/// The chip that native firmware stands for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmulatedEntry {
+    /// Which model it is.
+    pub model: Spanned<String>,
+    /// Which of its pins each signal is on: the native chip's pins, and those that only the emulated one has.
+    pub pins: BTreeMap<String, Spanned<String>>,
 }
 
 /// A wire.

@@ -68,6 +68,8 @@ pub struct Powered {
     pub antenna: Antenna,
     /// The speaker, to be recorded.
     pub speaker: Option<SharedSpeaker>,
+    /// Which chip is the target.
+    pub(super) target: Option<usize>,
     pub(super) contacts: Vec<Contact>,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,
@@ -140,7 +142,8 @@ impl Powered {
     /// The target chip of the board, if it has one.
     #[must_use]
     pub fn target(&self) -> Option<&Arc<Mutex<Nrf5>>> {
-        self.chips.iter().find_map(|(_, model)| if let Model::Nrf5(chip) = model { Some(chip) } else { None })
+        let (_, model) = self.chips.get(self.target?)?;
+        if let Model::Nrf5(chip) = model { Some(chip) } else { None }
     }
 }
 

@@ -36,6 +36,17 @@ pub struct Image {
     pub segments: Vec<Segment>,
 }
 
+/// How a chip begins to run its image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Start {
+    /// As at every reset: from the vectors at the start of its flash.
+    #[default]
+    Reset,
+    /// At every reset as a bootloader would leave the chip that has nothing but handed over: VTOR here, stack pointer and
+    /// program counter from the two words that stand here, everything else as reset leaves it.
+    Handover(u32),
+}
+
 /// Which part of a Universal Hex file is wanted: the block ids of a board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BlockIds(pub &'static [u16]);

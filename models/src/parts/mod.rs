@@ -12,6 +12,7 @@ mod sampler;
 pub mod sensors;
 pub mod sound;
 pub mod speaker;
+pub mod swd_pins;
 pub mod world;
 
 use twinboard_sim::time::{Span, Time};

@@ -1,0 +1,101 @@
+//! The interface chip of a board: native firmware, or the chip that it stands for, running a program.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use toml::Spanned;
+use twinboard_sim::board::SharedChip;
+use twinboard_sim::debug::SwdWire;
+use twinboard_sim::wire::PinId;
+
+use super::build::{PowerOn, over_defaults, settings};
+use super::file::{BoardError, BoardFile, ChipEntry, EmulatedEntry};
+use super::powered::Model;
+use crate::daplink::{DapLink, DapLinkConfig, pins};
+use crate::image::{Image, Start};
+
+/// What the interface chip runs instead of native firmware.
+#[derive(Clone, Copy, Debug)]
+pub struct InterfaceProgram<'a> {
+    /// The contents of its flash.
+    pub image: &'a Image,
+    /// Where it begins.
+    pub start: Start,
+}
+
+impl BoardFile {
+    /// The interface chip of the board, if it has one that can run a program.
+    #[must_use]
+    pub fn emulated_interface(&self) -> Option<&EmulatedEntry> {
+        self.chips.iter().find_map(|entry| entry.emulated.as_ref())
+    }
+}
+
+/// The emulated chip that takes the place of the native one, if it does.
+pub(super) fn in_force<'a>(entry: &'a ChipEntry, options: &PowerOn<'_>) -> Option<&'a EmulatedEntry> {
+    entry.emulated.as_ref().filter(|_| options.interface.is_some())
+}
+
+/// Makes the interface chip, at its end of the SWD wire `wire`.
+pub(super) fn build(
+    entry: &ChipEntry,
+    options: &PowerOn<'_>,
+    wire: Box<dyn SwdWire>,
+) -> Result<(Model, SharedChip), BoardError> {
+    let config = config(entry, options)?;
+    if let (Some(emulated), Some(_program)) = (in_force(entry, options), options.interface) {
+        let model: &str = emulated.model.as_ref();
+        return Err(BoardError::at(&emulated.model, format!("there is no interface chip {model}")));
+    }
+    let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
+    Ok((Model::DapLink(chip.clone()), chip))
+}
+
+/// What the native firmware is told; an emulated chip takes its unique id from it.
+pub(super) fn config(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, BoardError> {
+    let given: DapLinkConfig = settings(entry)?;
+    let mut config = over_defaults(entry, &DapLinkConfig::of(given.board))?;
+    if !entry.settings.contains_key("device_id") {
+        config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
+    }
+    Ok(config)
+}
+
+/// What a name on the interface chip is.
+pub(super) enum Found {
+    /// This pin.
+    Pin(PinId),
+    /// A pin of the emulated chip, which is not there now.
+    Elsewhere,
+}
+
+/// The pin of the interface chip that `name` means: a signal of the native firmware or of the emulated chip's table.
+pub(super) fn pin(entry: &ChipEntry, options: &PowerOn<'_>, name: &str) -> Result<Option<Found>, BoardError> {
+    let signal = entry.emulated.as_ref().and_then(|emulated| emulated.pins.get(name));
+    let Some(emulated) = in_force(entry, options) else {
+        return Ok(native_pin(name).map(Found::Pin).or(signal.map(|_| Found::Elsewhere)));
+    };
+    let Some(place) = signal else {
+        // The native firmware may have a pin that the chip has nothing for.
+        return Ok(native_pin(name).map(|_| Found::Elsewhere));
+    };
+    let pin = chip_pin(emulated, place)
+        .ok_or_else(|| BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref())))?;
+    Ok(Some(Found::Pin(pin)))
+}
+
+/// A pin of the emulated chip by the name that its manual gives it.
+fn chip_pin(emulated: &EmulatedEntry, name: &Spanned<String>) -> Option<PinId> {
+    super::build::nordic_chip(emulated.model.as_ref()).and_then(|table| super::build::nrf5_pin(table, name.as_ref()))
+}
+
+fn native_pin(name: &str) -> Option<PinId> {
+    Some(match name {
+        "RESET_BUTTON" => pins::RESET_BUTTON,
+        "UART_RX" => pins::UART_RX,
+        "UART_TX" => pins::UART_TX,
+        "LED" => pins::LED,
+        "POWER_LED" => pins::POWER_LED,
+        _ => return None,
+    })
+}
