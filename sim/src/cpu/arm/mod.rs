@@ -217,6 +217,12 @@ impl Core {
         self.signals.flash_busy_until = 0;
     }
 
+    /// Right after a reset: lets the core begin as a bootloader that does nothing else leaves it, with VTOR, and then its
+    /// stack pointer and program counter, from the vectors at `vectors`.
+    pub fn hand_over(&mut self, vectors: u32) {
+        self.scb.vtor = vectors;
+    }
+
     /// What VECTRESET resets: everything of the core but its debug components and their C_DEBUGEN.
     fn reset_core(&mut self) {
         self.regs = Registers::default();

@@ -175,7 +175,8 @@ impl Core {
         if !std::mem::take(&mut self.scb.reset_pending) {
             return;
         }
-        let vector = |address| self.memory.read(address, Size::Word);
+        // VTOR is 0 after a reset, unless the chip gave the core other vectors since.
+        let vector = |offset| self.memory.read(self.scb.vtor.wrapping_add(offset), Size::Word);
         match (vector(0), vector(4)) {
             (Some(sp), Some(pc)) => {
                 self.regs.set_msp(sp);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cpu::Stop;
-use crate::cpu::arm::State;
+use crate::cpu::arm::{ResetKind, State};
 
 const HANDLER: u32 = CODE + 0x200;
 
@@ -38,6 +38,21 @@ fn an_interrupt_stacks_eight_words_and_returns() {
     bench.core.set_irq(3, false);
     bench.steps(1);
     assert_eq!((bench.r(13), bench.r(14), bench.r(15), bench.r(16) & 0x1FF), (STACK, 0xAE, CODE, 0));
+}
+
+#[test]
+fn a_core_that_is_handed_over_begins_at_the_vectors_it_is_given_until_the_next_reset() {
+    let mut bench = Bench::v6m(&[0xE7FE]);
+    bench.place(0x700, &[0x1000, 0x2000, 0x0601, 0x0000]);
+    bench.place(0x600, &[0xE7FE]);
+    bench.core.reset(ResetKind::System);
+    bench.core.hand_over(0x700);
+    bench.steps(1);
+    assert_eq!((bench.r(13), bench.r(15)), (RAM + 0x1000, 0x600));
+    assert_eq!(bench.read(0xE000_ED08), 0x700, "VTOR");
+    bench.core.reset(ResetKind::System);
+    bench.steps(1);
+    assert_eq!((bench.r(13), bench.r(15), bench.read(0xE000_ED08)), (STACK, CODE, 0));
 }
 
 #[test]
