@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use twinboard_models::board::control::{ActError, Action, Answer};
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station};
+use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station, listed_name};
 use twinboard_models::image::{BlockIds, Image, ImageError, Symbols};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
@@ -134,7 +134,8 @@ pub fn capture(options: &BoardOptions) -> Result<Option<Capture>, Failure> {
 
 /// A board's description: its path for messages, and its text.
 fn find(name: &str) -> Result<(PathBuf, String), Failure> {
-    if let Some((name, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+    let listed = listed_name(name);
+    if let Some((name, text)) = BUILT_IN.iter().find(|(known, _)| *known == listed) {
         return Ok((PathBuf::from(format!("{name}.toml")), (*text).to_string()));
     }
     let path = Path::new(name);

@@ -25,16 +25,27 @@ pub use shared_air::{SharedAir, Station};
 /// The boards that come with twinboard: name and file.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("microbit-v1", include_str!("../../boards/microbit-v1.toml")),
+    ("microbit-v2.00", include_str!("../../boards/microbit-v2.00.toml")),
     ("microbit-v2", include_str!("../../boards/microbit-v2.toml")),
 ];
 
+/// Other names of built-in boards, and what they are listed as.
+pub const ALSO: &[(&str, &str)] = &[("microbit-v2.2", "microbit-v2")];
+
+/// The name that the built-in board called `name` is listed as; `name` itself if it has no other.
+#[must_use]
+pub fn listed_name(name: &str) -> &str {
+    ALSO.iter().find(|(other, _)| *other == name).map_or(name, |(_, listed)| listed)
+}
+
 impl BoardFile {
-    /// The built-in board called `name`; `None` if there is none.
+    /// The built-in board called `name`, by whichever of its names; `None` if there is none.
     ///
     /// # Panics
     /// Never: the tests parse all built-in files.
     #[must_use]
     pub fn built_in(name: &str) -> Option<BoardFile> {
+        let name = listed_name(name);
         let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         Some(BoardFile::parse(text).expect("built-in board files are valid"))
     }
