@@ -7,9 +7,17 @@ environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin
 case_uflash_writes_a_script_that_runs() {
     cat >hello.py <<'END'
 from microbit import *
+import music
 print('acceleration', *accelerometer.get_values())
 print('field', compass.get_x(), compass.get_y(), compass.get_z())
 print('temperature', temperature())
+music.pitch(440, 500)
+try:
+    microphone.sound_level()        # the first one starts it
+    sleep(500)
+    print('sound', microphone.sound_level())
+except NameError:
+    print('no microphone')
 display.scroll('Hi')
 print('the script', 'has run')
 END
@@ -22,6 +30,15 @@ END
     grep -Eq '^acceleration -?[0-9]+ -?[0-9]+ -(9|10)[0-9]{2}' serial.txt     # it lies on the table
     grep -Eq '^field -?[0-9]+ -?[0-9]+ -?[0-9]+' serial.txt
     grep -Eq '^temperature [1-4]?[0-9]' serial.txt
+    # A loud tone plays to the microphone. What the speaker played is judged when the machine has ended.
+    case $("$TWINBOARD" ctl - info) in
+        *V1*) grep -q '^no microphone' serial.txt ;;
+        *) grep -Eq '^sound (1[5-9][0-9]|2[0-5][0-9])' serial.txt ;;
+    esac
+}
+
+case_a_scrolled_text_is_seen_picture_by_picture() {
+    "$environment/python" "$here/pictures.py" "$(serial_port)" "$TWINBOARD" 'Hi, V2!'
 }
 
 case_repl() { "$environment/python" "$here/repl.py" "$(serial_port)"; }
