@@ -4,6 +4,7 @@ pub mod board;
 pub mod daplink;
 pub mod debug;
 pub mod image;
+pub mod kinetis;
 pub mod native;
 pub mod nordic;
 pub mod parts;

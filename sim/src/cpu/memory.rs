@@ -4,6 +4,8 @@
 //! slot per half-word, so that an offset into the arena is all that is needed to find bytes and decoded instruction
 //! alike. Whatever changes bytes drops the decoded instructions that were made from them.
 
+use std::ops::Range;
+
 use crate::bus::Size;
 
 /// What a core's store to a region does.
@@ -51,6 +53,17 @@ impl Window {
     }
 }
 
+/// What became of a store through an open window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stored {
+    /// It is beyond the arena.
+    Nowhere,
+    /// The bytes are written.
+    Done,
+    /// The bytes are written, and some of them are watched ([`Memory::watch`]).
+    Watched,
+}
+
 /// Bytes (as a power of two) that share one "holds decoded instructions" mark.
 const BLOCK_SHIFT: u32 = 6;
 
@@ -63,8 +76,12 @@ pub struct Memory {
     bytes: Vec<u8>,
     /// Decoded instructions by arena offset / 2; 0 is "not decoded".
     slots: Vec<u64>,
-    /// Blocks of the arena from which instructions were decoded.
+    /// Blocks of the arena from which instructions were decoded, or in which bytes are watched: stores there look twice.
     decoded: Vec<bool>,
+    /// Watched bytes, as arena offsets; empty if there are none.
+    watched: Range<usize>,
+    /// A watched byte was written.
+    watched_store: bool,
     regions: Vec<Region>,
     windows: Vec<Window>,
     /// Which eighths of the address space have windows, so that accesses elsewhere are told at once.
@@ -143,6 +160,39 @@ impl Memory {
         self.window(address).map(|w| w.kind)
     }
 
+    /// Watches `len` bytes at `address` from now on, instead of what was watched before. A store of the core to any of
+    /// them brings on [`super::Mmio::event`] after the instruction, where [`Memory::take_watched_store`] tells of it.
+    /// This is how a bus master that looks at structures in RAM learns of them without looking again and again.
+    ///
+    /// Nothing is watched if no region contains all of the bytes.
+    pub fn watch(&mut self, address: u32, len: u32) {
+        self.watched = self.find(address, len as usize).map_or(0..0, |at| at..at + len as usize);
+        self.mark_watched();
+    }
+
+    /// Whether a watched byte was written since the last call.
+    pub fn take_watched_store(&mut self) -> bool {
+        std::mem::take(&mut self.watched_store)
+    }
+
+    pub(super) fn has_watched_store(&self) -> bool {
+        self.watched_store
+    }
+
+    fn mark_watched(&mut self) {
+        if !self.watched.is_empty() {
+            let (first, last) = (self.watched.start >> BLOCK_SHIFT, (self.watched.end - 1) >> BLOCK_SHIFT);
+            self.decoded[first..=last].fill(true);
+        }
+    }
+
+    /// Notes a write of `len` bytes at arena offset `at`, and tells whether one of them is watched.
+    fn note_write(&mut self, at: usize, len: usize) -> bool {
+        let watched = at < self.watched.end && self.watched.start < at + len;
+        self.watched_store |= watched;
+        watched
+    }
+
     /// Reads one little-endian value; `None` outside every region or across its end.
     #[must_use]
     pub fn read(&self, address: u32, size: Size) -> Option<u32> {
@@ -170,6 +220,7 @@ impl Memory {
     pub fn write_bytes(&mut self, address: u32, bytes: &[u8]) -> bool {
         let Some(at) = self.find(address, bytes.len()) else { return false };
         self.forget_decoded(at, bytes.len());
+        self.note_write(at, bytes.len());
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         true
     }
@@ -181,16 +232,19 @@ impl Memory {
         self.bytes.get(at..at + N)?.first_chunk().copied()
     }
 
-    /// Writes `N` bytes (1, 2 or 4, naturally aligned) at arena offset `at`. False beyond the arena.
+    /// Writes `N` bytes (1, 2 or 4, naturally aligned) at arena offset `at`.
     #[inline(always)]
-    pub(super) fn store<const N: usize>(&mut self, at: u32, value: [u8; N]) -> bool {
+    pub(super) fn store<const N: usize>(&mut self, at: u32, value: [u8; N]) -> Stored {
         let at = at as usize;
-        let Some(bytes) = self.bytes.get_mut(at..at + N) else { return false };
+        let Some(bytes) = self.bytes.get_mut(at..at + N) else { return Stored::Nowhere };
         bytes.copy_from_slice(&value);
         if self.decoded.get(at >> BLOCK_SHIFT).is_some_and(|d| *d) {
             self.forget_decoded(at, N);
+            if self.note_write(at, N) {
+                return Stored::Watched;
+            }
         }
-        true
+        Stored::Done
     }
 
     /// The decoded instruction at arena offset `at`; 0 if there is none.
@@ -236,5 +290,6 @@ impl Memory {
                 self.slots[first..end].fill(0);
             }
         }
+        self.mark_watched();
     }
 }

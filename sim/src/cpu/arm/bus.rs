@@ -4,7 +4,7 @@ use super::dwt::DataAccess;
 use super::faults::Fault;
 use super::{Core, Fast};
 use crate::bus::{BusFault, Size};
-use crate::cpu::memory::Kind;
+use crate::cpu::memory::{Kind, Stored};
 use crate::cpu::{Mmio, MmioContext};
 
 /// The peripheral region of the memory map (B3.1), in eighths of the address space.
@@ -85,9 +85,23 @@ impl Core {
             return false;
         }
         match self.fast.ram.offset(address) {
-            Some(at) => self.memory.store(at, value),
+            Some(at) => match self.memory.store(at, value) {
+                Stored::Done => true,
+                Stored::Nowhere => false,
+                Stored::Watched => {
+                    self.watched_store();
+                    true
+                }
+            },
             None => false,
         }
+    }
+
+    /// A store went to bytes that the chip watches: it is told after the instruction.
+    #[cold]
+    pub(super) fn watched_store(&mut self) {
+        self.signals.deadline = self.signals.deadline.min(self.cycle);
+        self.attend();
     }
 
     /// Whether an aligned access goes straight to the chip.
@@ -267,6 +281,9 @@ impl Core {
                 }
                 if !self.memory.write(address, size, value) {
                     return Err(Fault::DataBus(address));
+                }
+                if self.memory.has_watched_store() {
+                    self.watched_store();
                 }
             }
             Some(_) => self.peripheral_write(mmio, address, size, value, rights.debugger)?,

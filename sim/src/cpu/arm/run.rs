@@ -213,6 +213,9 @@ impl Core {
         if self.memory.kind(address) == Some(Kind::Ram) {
             self.spin.disturb();
             self.memory.write(address, size, value);
+            if self.memory.has_watched_store() {
+                self.watched_store();
+            }
             return Ok(());
         }
         let result = self.store_aligned(mmio, address, size, value, Rights::DEBUGGER);

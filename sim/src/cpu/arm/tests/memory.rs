@@ -170,3 +170,54 @@ fn the_words_of_a_component_without_a_function_read_as_zero_and_ignore_writes() 
     assert_eq!(bench.read(0xE000_ED28), 0, "no fault");
     assert_eq!((bench.read(0xE00F_F000), bench.read(0xE00F_F01C)), (0xFFF0_F003, 0));
 }
+
+#[test]
+fn a_store_to_watched_memory_is_told_after_the_instruction() {
+    // STRB R0, [R1]; STR R0, [R1, #4]; STR R0, [R1, #8]; ADDS R0, #1; B back
+    for config in [config::M0PLUS, config::M4F] {
+        let mut bench = Bench::new(config, &[0x7008, 0x6048, 0x6088, 0x3001, 0xE7FA]);
+        bench.set(0, 0x88);
+        bench.set(1, RAM + 0x100);
+        // The windows of the fast path are open.
+        bench.core.run(&mut bench.device, 40);
+        bench.core.memory_mut().watch(RAM + 0x104, 4);
+        assert_eq!(bench.device.told, [0; 0]);
+        let mut stored = Vec::new();
+        while stored.len() < 3 {
+            let at = bench.r(15);
+            bench.steps(1);
+            if at == CODE + 2 {
+                stored.push(bench.core.cycle());
+            }
+        }
+        bench.core.step(&mut bench.device);
+        assert_eq!(bench.device.told, stored);
+        // Running at once tells the same as running instruction by instruction; the debug port's stores count too.
+        bench.device.told.clear();
+        bench.core.memory_mut().watch(RAM + 0x200, 0x200);
+        bench.core.run(&mut bench.device, 1_000);
+        assert_eq!(bench.device.told, [0; 0], "others are watched now");
+        bench.write(RAM + 0x3FC, 1);
+        bench.steps(1);
+        assert_eq!(bench.device.told.len(), 1);
+    }
+}
+
+#[test]
+fn running_at_once_tells_of_watched_stores_when_single_steps_do() {
+    // STRB R0, [R1]; ADDS R0, #1; B back
+    let program = [0x7008, 0x3001, 0xE7FC];
+    let run = |slices: &[u64]| {
+        let mut bench = Bench::v6m(&program);
+        bench.set(1, RAM + 0x104);
+        bench.core.memory_mut().watch(RAM + 0x104, 1);
+        for until in slices {
+            bench.core.run(&mut bench.device, *until);
+        }
+        bench.device.told
+    };
+    let steps: Vec<u64> = (1..=500).collect();
+    let told = run(&[500]);
+    assert!(told.len() > 50);
+    assert_eq!(told, run(&steps));
+}

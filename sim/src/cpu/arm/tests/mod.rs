@@ -32,6 +32,8 @@ pub(super) struct Device {
     /// DEVICE + 8 reads 1 from this cycle on; steady.
     pub ready_at: u64,
     pub reads: u64,
+    /// The cycles at which it was told of a store to watched memory.
+    pub told: Vec<u64>,
 }
 
 impl Device {
@@ -79,6 +81,9 @@ impl Mmio for Device {
     }
 
     fn event(&mut self, cx: &mut MmioContext<'_>) {
+        if cx.memory.take_watched_store() {
+            self.told.push(cx.cycle);
+        }
         if self.alarm != 0 && cx.cycle >= self.alarm {
             cx.irq.set(0, true);
             self.alarm += self.period;

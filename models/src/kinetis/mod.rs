@@ -1,0 +1,3 @@
+//! NXP's Kinetis L family: KL26Z and KL27Z.
+
+pub mod usb0;
