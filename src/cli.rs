@@ -94,6 +94,9 @@ pub struct BoardOptions {
     /// Bootloader image of the interface MCU.
     #[arg(long, value_name = "IMAGE")]
     pub bootloader: Option<PathBuf>,
+    /// Run interface MCU images that do not fit the chip, or are damaged, all the same.
+    #[arg(long)]
+    pub force: bool,
     /// Image in the target's flash at power-on.
     #[arg(long, value_name = "IMAGE")]
     pub target: Option<PathBuf>,

@@ -5,7 +5,10 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use twinboard_models::board::control::{ActError, Action, Answer};
-use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn, Powered, SharedAir, Station, listed_name};
+use twinboard_models::board::{
+    BUILT_IN, BoardFile, InterfaceProgram, PowerOn, Powered, SharedAir, Station, listed_name,
+};
+use twinboard_models::image::interface::{Firmware, InterfaceChip, InterfaceFile};
 use twinboard_models::image::{BlockIds, Image, ImageError, Symbols};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
@@ -77,20 +80,15 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
         file.set(assignment)
             .map_err(|error| Failure::input(error, "write it as in --set interface.board_id=0x9905"))?;
     }
-    if let Some(image) = options.interface.as_ref().or(options.bootloader.as_ref()) {
-        return Err(Failure::input(
-            format!("{}: the interface chip of {} runs native firmware only", image.display(), file.name),
-            "leave out --interface and --bootloader; chips that run interface images are not modelled yet",
-        ));
-    }
+    let firmware = interface_firmware(&file, options)?;
     let ids = file.block_ids();
     let target = options.target.as_deref().map(|path| load_target(path, ids)).transpose()?;
     let power = PowerOn {
         driver: Driver::Stepped,
         specimen,
         target: target.as_ref(),
+        interface: firmware.as_ref().map(|firmware| InterfaceProgram { image: &firmware.image, start: firmware.start }),
         watch_wires: options.vcd.is_some(),
-        ..PowerOn::default()
     };
     let mut powered = file.power_on(&power).map_err(|error| Failure::board(&path, &text, &error))?;
     if let Some(dir) = &options.state {
@@ -156,14 +154,51 @@ fn find(name: &str) -> Result<(PathBuf, String), Failure> {
 }
 
 fn load_target(path: &Path, ids: BlockIds) -> Result<Image, Failure> {
-    Image::load(path, ids, 0).map_err(|error| {
-        let help = match &error {
-            ImageError::Read { .. } => "give the path of an image file",
-            ImageError::Line { .. } => "an Intel HEX or Universal Hex file consists of lines that start with a colon",
-            ImageError::File { .. } => "give an Intel HEX, Universal Hex, ELF or binary file for this board's target",
-        };
-        Failure::input(error, help)
-    })
+    Image::load(path, ids, 0).map_err(|error| wrong_image(error, "this board's target"))
+}
+
+fn wrong_image(error: ImageError, whose: &str) -> Failure {
+    let help = match &error {
+        ImageError::Read { .. } => "give the path of an image file".to_string(),
+        ImageError::Line { .. } => {
+            "an Intel HEX or Universal Hex file consists of lines that start with a colon".into()
+        }
+        ImageError::File { .. } => format!("give an Intel HEX, Universal Hex, ELF or binary file for {whose}"),
+    };
+    Failure::input(error, help)
+}
+
+/// What the interface chip is to run instead of native firmware, if anything. What is odd about it is an error, unless
+/// it is to be run all the same.
+fn interface_firmware(file: &BoardFile, options: &BoardOptions) -> Result<Option<Firmware>, Failure> {
+    let paths: Vec<_> = options.bootloader.iter().chain(&options.interface).collect();
+    let Some(first) = paths.first() else { return Ok(None) };
+    let Some(entry) = file.emulated_interface() else {
+        return Err(Failure::input(
+            format!("{}: {} has no interface chip that could run an image", first.display(), file.name),
+            "leave out --interface and --bootloader, or say in the board file which chip it is ([chip.emulated])",
+        ));
+    };
+    let model: &str = entry.model.as_ref();
+    let chip = InterfaceChip::of(model).ok_or_else(|| {
+        Failure::input(format!("{}: {model} is no interface chip", file.name), "give a board with another one")
+    })?;
+    let mut files = Vec::new();
+    for path in paths {
+        files.push(InterfaceFile::load(path).map_err(|error| wrong_image(error, "this board's interface chip"))?);
+    }
+    let firmware = Firmware::merge(&files, chip);
+    if firmware.problems.is_empty() {
+        return Ok(Some(firmware));
+    }
+    let problems: Vec<_> = firmware.problems.iter().map(ToString::to_string).collect();
+    if options.force {
+        for problem in problems {
+            eprintln!("twinboard: {problem}");
+        }
+        return Ok(Some(firmware));
+    }
+    Err(Failure::input(problems.join("\n"), "give an image for this board; --force runs it as it is, as silicon would"))
 }
 
 /// The names of functions: of the file of `--symbols`, else of `--target` if that has any.

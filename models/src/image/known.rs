@@ -231,7 +231,20 @@ pub fn check(folder: &Path) -> io::Result<Vec<(Known, Finding)>> {
 fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digits(hasher))
+}
+
+fn digits(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The chip that a file with these contents is an official image for, if it is one.
+pub(super) fn chip_of(bytes: &[u8]) -> Option<&'static str> {
+    let mut candidates = KNOWN.iter().filter(|known| known.bytes == bytes.len() as u64).peekable();
+    // Digests take their time.
+    candidates.peek()?;
+    let sum = digits(Sha256::new_with_prefix(bytes));
+    candidates.find(|known| known.sha256 == sum).map(|known| known.chip)
 }
 
 #[cfg(test)]

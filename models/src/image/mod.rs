@@ -6,6 +6,9 @@
 
 mod elf;
 mod hex;
+pub mod interface;
+#[cfg(test)]
+mod interface_tests;
 pub mod known;
 mod symbols;
 
@@ -97,13 +100,7 @@ impl Image {
     /// # Errors
     /// [`ImageError`], with the place in the file.
     pub fn load(path: &Path, ids: BlockIds, binary_base: u32) -> Result<Image, ImageError> {
-        let read = |source| ImageError::Read { path: path.into(), source };
-        let size = std::fs::metadata(path).map_err(read)?.len();
-        if size > MAX_FILE {
-            let problem = format!("has {size} bytes; an image of at most {MAX_FILE} bytes was expected");
-            return Err(ImageError::File { path: path.into(), problem });
-        }
-        Image::parse(path, &std::fs::read(path).map_err(read)?, ids, binary_base)
+        Image::parse(path, &read(path)?, ids, binary_base)
     }
 
     /// Parses the contents of an image file; `path` is for the errors.
@@ -165,6 +162,17 @@ impl Image {
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
+}
+
+/// The contents of an image file.
+fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let read = |source| ImageError::Read { path: path.into(), source };
+    let size = std::fs::metadata(path).map_err(read)?.len();
+    if size > MAX_FILE {
+        let problem = format!("has {size} bytes; an image of at most {MAX_FILE} bytes was expected");
+        return Err(ImageError::File { path: path.into(), problem });
+    }
+    std::fs::read(path).map_err(read)
 }
 
 #[cfg(test)]

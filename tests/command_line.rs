@@ -1,0 +1,102 @@
+//! The command line as a script sees it: exit codes and what is said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+use twinboard_models::image::interface::{InterfaceChip, KL26Z, KL27Z, Role};
+
+/// Runs twinboard; its exit code, what it wrote to standard output and what to standard error.
+fn twinboard(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_twinboard")).args(arguments).output().expect("twinboard runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+/// Error reports are wrapped to the width of a terminal.
+fn unwrapped(text: &str) -> String {
+    text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A finished build that loops for ever, as a file.
+fn image(folder: &TempDir, name: &str, chip: &InterfaceChip, role: Role) -> PathBuf {
+    let key = if role == Role::Interface { 0x9b93_9e8f } else { 0x9b93_9d93 };
+    let base = role.base();
+    let mut words = [chip.ram.end, base + 0x41, base + 0x41, base + 0x41, 0, 0, 0, 0, key, chip.hic_id, 999];
+    words[7] = words[..7].iter().fold(0u32, |sum, word| sum.wrapping_sub(*word));
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.resize(0x40, 0);
+    // A branch to itself, and a fill word.
+    bytes.extend([0xfe, 0xe7, 0x00, 0xbf]);
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("a file");
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// Something to drop that need not be good: the commands here end before.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/nrf51822/demo.hex");
+
+#[test]
+fn an_image_for_another_chip_is_refused_before_power_on_with_code_2() {
+    let folder = TempDir::new().expect("a folder");
+    let interface = image(&folder, "kl27.bin", &KL27Z, Role::Interface);
+    let (code, out, said) = twinboard(&["flash", "microbit-v1", FILE, "--interface", text(&interface)]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    let said = unwrapped(&said);
+    assert!(said.contains("at 0x00008024: the image is for KL27Z (HIC id 9796990b), the board has a KL26Z"), "{said}");
+    assert!(said.contains("--force runs it as it is"), "{said}");
+}
+
+#[test]
+fn with_force_what_is_wrong_is_said_and_the_image_runs() {
+    let folder = TempDir::new().expect("a folder");
+    let interface = image(&folder, "kl27.bin", &KL27Z, Role::Interface);
+    let (_, _, said) = twinboard(&["flash", "microbit-v1", FILE, "--force", "--interface", text(&interface)]);
+    assert!(said.contains("kl27.bin: at 0x00008024: the image is for KL27Z"), "{said}");
+    assert!(!said.contains("--force runs"), "{said}");
+}
+
+#[test]
+fn two_images_with_data_at_one_place_are_both_named() {
+    let folder = TempDir::new().expect("a folder");
+    let first = image(&folder, "one.bin", &KL26Z, Role::Interface);
+    let second = image(&folder, "two.bin", &KL26Z, Role::Interface);
+    let options = ["--bootloader", text(&first), "--interface", text(&second)];
+    let (code, _, said) = twinboard(&[&["flash", "microbit-v1", FILE][..], &options[..]].concat());
+    assert_eq!(code, 2);
+    let said = unwrapped(&said);
+    assert!(said.contains("two.bin: at 0x00008000:") && said.contains("one.bin has data there"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_board_without_an_interface_chip_end_with_code_2() {
+    let folder = TempDir::new().expect("a folder");
+    let (code, _, said) = twinboard(&["flash", "microbit-v1", FILE, "--interface", "/no/such/image.hex"]);
+    assert!(code == 2 && said.contains("/no/such/image.hex"), "{said}");
+    let board = folder.path().join("board.toml");
+    std::fs::write(&board, "name='x'\ntitle='X'\n[[chip]]\nname='i'\nmodel='daplink'\n").expect("a file");
+    let interface = image(&folder, "kl26.bin", &KL26Z, Role::Interface);
+    let (code, _, said) = twinboard(&["flash", text(&board), FILE, "--interface", text(&interface)]);
+    assert_eq!(code, 2);
+    assert!(unwrapped(&said).contains("x has no interface chip that could run an image"), "{said}");
+}
+
+#[test]
+fn all_boards_are_listed_and_the_v2_has_two_names() {
+    let (code, out, _) = twinboard(&["boards"]);
+    assert_eq!(code, 0);
+    let names: Vec<_> = out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["microbit-v1", "microbit-v2.00", "microbit-v2"]);
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/nrf52833/demo.hex");
+    for name in ["microbit-v2", "microbit-v2.2"] {
+        let (code, out, said) = twinboard(&["flash", name, demo]);
+        assert!(code == 0 && out.contains("Unique ID: 99063602"), "{out}{said}");
+    }
+    let (code, out, said) = twinboard(&["flash", "microbit-v2.00", demo]);
+    assert!(code == 0 && out.contains("Unique ID: 99043602") && out.contains("9796990b"), "{out}{said}");
+}
