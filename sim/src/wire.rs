@@ -120,6 +120,38 @@ impl SerialFrame {
     }
 }
 
+/// A step of a transfer on an I2C bus (UM10204, section 3.1), byte by byte. It travels on the net of SDA.
+///
+/// Whoever sends it begins now, and says at once what will be over at the end of the byte. A master waits for the answer
+/// until the byte's ninth clock is over; who has not answered then is not there. So a slave answers in the instant in
+/// which it hears of a byte, if only with [`I2cSignal::Hold`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum I2cSignal {
+    /// Master: a start or repeated start condition, then address and direction.
+    Start {
+        /// The 7-bit address.
+        address: u8,
+        /// The master wants to read.
+        read: bool,
+        /// Length of one clock of this transfer.
+        bit: Span,
+    },
+    /// Master: a byte for the slave.
+    Write(u8),
+    /// Master: the clocks for a byte from the slave.
+    Read,
+    /// Master: whether it acknowledged the byte that it read.
+    Acknowledge(bool),
+    /// Master: a stop condition.
+    Stop,
+    /// Slave: whether it acknowledges the address or the byte that is being sent.
+    Answer(bool),
+    /// Slave: the byte that the master clocks.
+    Data(u8),
+    /// Slave: it holds SCL low (clock stretching) until it has sent its real answer.
+    Hold,
+}
+
 /// What a pin puts on its net.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Signal {
@@ -127,6 +159,8 @@ pub enum Signal {
     Drive(Drive),
     /// The pin, idle high, sends one character that starts now.
     Serial(SerialFrame),
+    /// The pin, SDA of an I2C bus, does this step of a transfer.
+    I2c(I2cSignal),
 }
 
 /// Something a pin did, or (on the receiving side) something that happened to the net a pin is on.

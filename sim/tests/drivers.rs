@@ -10,7 +10,7 @@ use twinboard_sim::machine::Machine;
 use twinboard_sim::report::Report;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::TraceHash;
-use twinboard_sim::wire::{Drive, Edge, PinId, SerialFrame, Signal};
+use twinboard_sim::wire::{Drive, Edge, I2cSignal, PinId, SerialFrame, Signal};
 
 /// A chip that talks: at times and with contents that depend on everything it has heard so far.
 struct Talker {
@@ -48,6 +48,8 @@ impl Talker {
             self.mix(match edge.signal {
                 Signal::Drive(drive) => drive as u64,
                 Signal::Serial(frame) => u64::from(frame.bits),
+                Signal::I2c(I2cSignal::Write(byte)) => u64::from(byte) << 16,
+                Signal::I2c(_) => 1,
             });
         }
     }
@@ -65,9 +67,10 @@ impl Talker {
             if self.next <= self.now {
                 let roll = self.mix(1);
                 self.next = self.now + Span(100_000 + roll % 40_000_000);
-                let signal = match roll % 3 {
+                let signal = match roll % 4 {
                     0 => Signal::Serial(SerialFrame { bit: Span::us(1), bits: (roll >> 8) as u16, count: 10 }),
                     1 => Signal::Drive(Drive::Low),
+                    2 => Signal::I2c(I2cSignal::Write((roll >> 8) as u8)),
                     _ => Signal::Drive(Drive::High),
                 };
                 out.push(Edge { at: self.now, pin: PinId((roll >> 4 & 1) as u16), signal });

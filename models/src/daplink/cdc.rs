@@ -299,7 +299,7 @@ mod tests {
             out.iter()
                 .filter_map(|edge| match edge.signal {
                     Signal::Serial(frame) => Some((frame.bits >> 1) as u8),
-                    Signal::Drive(_) => None,
+                    Signal::Drive(_) | Signal::I2c(_) => None,
                 })
                 .collect()
         }

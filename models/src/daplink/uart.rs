@@ -470,7 +470,7 @@ mod tests {
         out.into_iter()
             .map(|edge| match edge.signal {
                 Signal::Serial(frame) => (edge.at, frame),
-                Signal::Drive(drive) => panic!("the pin was driven {drive:?}"),
+                other => panic!("the pin did {other:?}"),
             })
             .collect()
     }

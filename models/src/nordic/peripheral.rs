@@ -17,7 +17,7 @@
 //! whoever owns it carries them on.
 
 use twinboard_sim::cpu::memory::Memory;
-use twinboard_sim::wire::SerialFrame;
+use twinboard_sim::wire::{I2cSignal, SerialFrame};
 
 use super::clock::LfClk;
 use super::pins::Pins;
@@ -168,6 +168,9 @@ pub trait Peripheral: Send {
 
     /// A character starts on the net of `pin`, `start_ps` picoseconds after power-on.
     fn serial(&mut self, _cx: &mut Cx<'_>, _pin: u8, _start_ps: u64, _frame: SerialFrame) {}
+
+    /// Another chip does a step of a transfer on the I2C bus whose SDA is `pin`.
+    fn i2c(&mut self, _cx: &mut Cx<'_>, _pin: u8, _step: I2cSignal) {}
 }
 
 /// EVENTS, INTEN, INTENSET and INTENCLR of one peripheral.

@@ -7,7 +7,7 @@
 //! net low and lets it go rise only after a while.
 
 use twinboard_sim::time::{Span, Time};
-use twinboard_sim::wire::{Drive, Edge, Level, PinId, SerialFrame, Signal};
+use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Signal};
 
 use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
@@ -259,6 +259,11 @@ impl Pins {
     /// A peripheral sends a character on `pin`, which it has taken and holds high.
     pub fn send(&mut self, now: u64, pin: u8, frame: SerialFrame) {
         self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Serial(frame) });
+    }
+
+    /// A peripheral does a step of a transfer on the I2C bus whose SDA is `pin`.
+    pub fn send_i2c(&mut self, now: u64, pin: u8, step: I2cSignal) {
+        self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::I2c(step) });
     }
 
     /// Somebody holds so many microvolts against `pin`, or nothing any more.

@@ -426,6 +426,16 @@ impl Soc {
                     self.settle(slot, now, memory, irq);
                 }
             }
+            Signal::I2c(step) => {
+                for index in 0..self.table.peripherals.len() {
+                    if self.table.peripherals[index].hears_i2c() {
+                        let slot = OTHERS + index;
+                        let (device, mut cx) = self.slot(slot, now, memory);
+                        device.i2c(&mut cx, pin, step);
+                        self.settle(slot, now, memory, irq);
+                    }
+                }
+            }
         }
     }
 

@@ -164,6 +164,12 @@ impl PeripheralEntry {
         PeripheralEntry { has_power: true, ..self }
     }
 
+    /// Whether it talks to other chips on the I2C bus.
+    #[must_use]
+    pub fn hears_i2c(&self) -> bool {
+        matches!(self.kind, PeripheralKind::Twim(_))
+    }
+
     /// Whether it talks to the devices on the I2C bus.
     #[must_use]
     pub fn is_i2c_master(&self) -> bool {

@@ -3,9 +3,15 @@
 //! A transfer is an address and then bytes, each in its time on the wire. LASTTX and LASTRX come when the last byte
 //! begins; the shorts from them act when it has ended. A start task during a suspension waits for RESUME, and is then a
 //! repeated start. The page is shared with SPI, SPIM, SPIS, TWI and TWIS: ENABLE chooses, and those do nothing.
+//!
+//! An address that no device of the board's bus has may be another chip's. Then every step goes out on SDA when it begins,
+//! and the other chip's answer comes over the wire while the byte is on it. Nobody is there if none has come when the
+//! byte is over. A slave that holds SCL low is waited for, as long as it takes: the chapter knows no time-out, and drivers
+//! that have one disable the master.
 
 use twinboard_sim::bus::Size;
-use twinboard_sim::time::Time;
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::I2cSignal;
 
 use super::clock::LfClk;
 use super::inert::{Inert, InertSpec};
@@ -72,14 +78,37 @@ impl Direction {
     }
 }
 
+/// Who has the address of a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Slave {
+    /// This device of the board's bus.
+    Device(usize),
+    /// A chip on the wires, or nobody.
+    Chip,
+}
+
+/// What a chip on the wires has said to the byte that is on them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    /// Nothing.
+    None,
+    /// It holds SCL low.
+    Hold,
+    /// Whether it acknowledges.
+    Acknowledge(bool),
+    /// The byte that is clocked.
+    Data(u8),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Transfer {
     direction: Direction,
     ptr: u32,
     maxcnt: u32,
     amount: u32,
-    /// The device that acknowledged the address.
-    device: Option<usize>,
+    slave: Slave,
+    /// The address is acknowledged.
+    addressed: bool,
 }
 
 /// The register machine.
@@ -94,6 +123,12 @@ pub struct Twim {
     suspending: bool,
     /// End of the byte on the wire.
     byte_due: u64,
+    /// What the chip on the wires said to it.
+    answer: Answer,
+    /// The byte would be over, but the slave holds SCL low.
+    held: bool,
+    /// Chips on the wires have seen a start without a stop.
+    open: bool,
     /// Events on their way, and when they arrive.
     pending: u32,
     pending_due: u64,
@@ -111,6 +146,9 @@ impl Twim {
             stopping: false,
             suspending: false,
             byte_due: NEVER,
+            answer: Answer::None,
+            held: false,
+            open: false,
             pending: 0,
             pending_due: NEVER,
         }
@@ -132,116 +170,178 @@ impl Twim {
         cx.i2c.pins.is_some() && pin(PSEL_SCL).zip(pin(PSEL_SDA)) == cx.i2c.pins
     }
 
-    fn start(&mut self, now: u64, direction: Direction) {
+    /// A step for the chips on the wires.
+    fn send(&self, cx: &mut Cx<'_>, step: I2cSignal) {
+        if let Some(sda) = Psel(self.registers.get(PSEL_SDA)).pin() {
+            cx.pins.send_i2c(cx.now, sda, step);
+        }
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>, direction: Direction) {
         let (ptr, maxcnt) = match direction {
             Direction::Rx => (RXD_PTR, RXD_MAXCNT),
             Direction::Tx => (TXD_PTR, TXD_MAXCNT),
         };
         let (ptr, maxcnt) = (self.registers.get(ptr), self.registers.get(maxcnt) & 0xFFFF);
-        let transfer = Transfer { direction, ptr, maxcnt, amount: 0, device: None };
+        let transfer = Transfer { direction, ptr, maxcnt, amount: 0, slave: Slave::Chip, addressed: false };
         if self.suspended {
             self.waiting = Some(transfer);
         } else {
-            self.begin(now, transfer);
+            self.begin(cx, transfer);
         }
     }
 
-    fn begin(&mut self, now: u64, transfer: Transfer) {
+    fn begin(&mut self, cx: &mut Cx<'_>, mut transfer: Transfer) {
         let (started, _, amount) = transfer.direction.ends();
         self.registers.set(amount, 0);
-        self.soon(now, started);
+        self.soon(cx.now, started);
+        let address = (self.registers.get(ADDRESS) & 0x7F) as u8;
+        let device = if self.is_on(cx) { cx.i2c.find(address) } else { None };
+        transfer.slave = device.map_or(Slave::Chip, Slave::Device);
+        // A chip that is in the middle of a transfer sees that it is over, also if the next one is none of its.
+        if transfer.slave == Slave::Chip || self.open {
+            self.open = transfer.slave == Slave::Chip;
+            let bit = Span(self.clock() * CYCLE_PS);
+            self.send(cx, I2cSignal::Start { address, read: transfer.direction == Direction::Rx, bit });
+        }
         self.transfer = Some(transfer);
-        self.byte_due = now + ADDRESS_CLOCKS * self.clock();
+        self.await_byte(cx.now, ADDRESS_CLOCKS);
     }
 
-    fn fail(&mut self, reason: u32) {
+    /// A byte, or the address, is on the wire for so many clocks.
+    fn await_byte(&mut self, now: u64, clocks: u64) {
+        self.byte_due = now + clocks * self.clock();
+        (self.answer, self.held) = (Answer::None, false);
+    }
+
+    fn fail(&mut self, cx: &mut Cx<'_>, reason: u32) {
         self.transfer = None;
         self.registers.set(ERRORSRC, self.registers.get(ERRORSRC) | reason);
         self.events().raise(ERROR);
+        self.suspending = false;
+        if std::mem::take(&mut self.stopping) {
+            self.stop(cx);
+        }
     }
 
     /// A byte, or the address, is over on the wire.
     fn byte_done(&mut self, cx: &mut Cx<'_>) {
         let Some(mut transfer) = self.transfer else { return };
-        let time = Time(cx.now * CYCLE_PS);
-        match transfer.device {
-            None => {
-                let address = (self.registers.get(ADDRESS) & 0x7F) as u8;
-                let found = if self.is_on(cx) { cx.i2c.find(address) } else { None };
-                let Some(device) = found else { return self.fail(ANACK) };
-                cx.i2c.devices[device].start();
-                transfer.device = Some(device);
+        if transfer.slave == Slave::Chip && self.answer == Answer::Hold {
+            self.held = true;
+            return;
+        }
+        if !transfer.addressed {
+            match transfer.slave {
+                Slave::Device(device) => cx.i2c.devices[device].start(),
+                Slave::Chip if self.answer == Answer::Acknowledge(true) => {}
+                Slave::Chip => return self.fail(cx, ANACK),
             }
-            Some(device) => {
-                let (device, at) = (&mut cx.i2c.devices[device], transfer.ptr.wrapping_add(transfer.amount));
-                transfer.amount += 1;
-                self.registers.set(transfer.direction.ends().2, transfer.amount);
-                match transfer.direction {
-                    Direction::Rx => {
-                        cx.memory.write(at, Size::Byte, device.read(time).into());
+            transfer.addressed = true;
+        } else {
+            let (time, at) = (Time(cx.now * CYCLE_PS), transfer.ptr.wrapping_add(transfer.amount));
+            transfer.amount += 1;
+            self.registers.set(transfer.direction.ends().2, transfer.amount);
+            match transfer.direction {
+                Direction::Rx => {
+                    let byte = match (transfer.slave, self.answer) {
+                        (Slave::Device(device), _) => cx.i2c.devices[device].read(time),
+                        (Slave::Chip, Answer::Data(byte)) => byte,
+                        // Nobody pulls SDA low.
+                        (Slave::Chip, _) => u8::MAX,
+                    };
+                    cx.memory.write(at, Size::Byte, byte.into());
+                    if transfer.slave == Slave::Chip {
+                        let more = transfer.amount < transfer.maxcnt && !self.stopping;
+                        self.send(cx, I2cSignal::Acknowledge(more));
                     }
-                    Direction::Tx => {
-                        let byte = cx.memory.read(at, Size::Byte).unwrap_or(0) as u8;
-                        if !device.write(time, byte) {
-                            return self.fail(DNACK);
+                }
+                Direction::Tx => {
+                    let acknowledged = match transfer.slave {
+                        Slave::Device(device) => {
+                            let byte = cx.memory.read(at, Size::Byte).unwrap_or(0) as u8;
+                            cx.i2c.devices[device].write(time, byte)
                         }
+                        Slave::Chip => self.answer == Answer::Acknowledge(true),
+                    };
+                    if !acknowledged {
+                        return self.fail(cx, DNACK);
                     }
                 }
             }
         }
         self.transfer = Some(transfer);
-        self.go_on(cx.now);
+        self.go_on(cx);
     }
 
     /// Between two bytes: what has been asked for meanwhile, or the next byte.
-    fn go_on(&mut self, now: u64) {
+    fn go_on(&mut self, cx: &mut Cx<'_>) {
         let Some(transfer) = self.transfer else { return };
         let left = transfer.maxcnt - transfer.amount;
         let (_, last, _) = transfer.direction.ends();
         if std::mem::take(&mut self.stopping) {
-            self.stop(now);
+            self.stop(cx);
         } else if std::mem::take(&mut self.suspending) {
             self.suspended = true;
-            self.soon(now, SUSPENDED);
+            self.soon(cx.now, SUSPENDED);
         } else if left > 0 {
             if left == 1 {
                 self.events().raise(last);
             }
-            self.byte_due = now + BYTE_CLOCKS * self.clock();
+            if transfer.slave == Slave::Chip {
+                let step = match transfer.direction {
+                    Direction::Rx => I2cSignal::Read,
+                    Direction::Tx => {
+                        let at = transfer.ptr.wrapping_add(transfer.amount);
+                        I2cSignal::Write(cx.memory.read(at, Size::Byte).unwrap_or(0) as u8)
+                    }
+                };
+                self.send(cx, step);
+            }
+            self.await_byte(cx.now, BYTE_CLOCKS);
         } else {
             if transfer.maxcnt == 0 {
                 self.events().raise(last);
             }
-            self.finished(now, transfer.direction);
+            self.finished(cx, transfer.direction);
         }
     }
 
     /// All bytes are over: the shorts decide what follows; without one the bus waits.
-    fn finished(&mut self, now: u64, direction: Direction) {
+    fn finished(&mut self, cx: &mut Cx<'_>, direction: Direction) {
         self.transfer = None;
         let shorts = self.registers.get(SHORTS);
         let [start, suspend, stop] = direction.shorts().map(|short| shorts & short != 0);
         if suspend {
             self.suspended = true;
-            self.soon(now, SUSPENDED);
+            self.soon(cx.now, SUSPENDED);
         }
         if stop {
-            self.stop(now);
+            self.stop(cx);
         } else if start {
-            self.start(now, if direction == Direction::Tx { Direction::Rx } else { Direction::Tx });
+            self.start(cx, if direction == Direction::Tx { Direction::Rx } else { Direction::Tx });
         }
     }
 
-    fn stop(&mut self, now: u64) {
-        (self.transfer, self.waiting, self.suspended, self.byte_due) = (None, None, false, NEVER);
-        self.soon(now, STOPPED);
+    fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.leave(cx);
+        self.soon(cx.now, STOPPED);
     }
 
-    fn resume(&mut self, now: u64) {
+    /// Lets go of the bus.
+    fn leave(&mut self, cx: &mut Cx<'_>) {
+        (self.transfer, self.waiting, self.suspended, self.byte_due) = (None, None, false, NEVER);
+        (self.stopping, self.suspending, self.held) = (false, false, false);
+        if std::mem::take(&mut self.open) {
+            self.send(cx, I2cSignal::Stop);
+        }
+    }
+
+    fn resume(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.suspended) {
             match self.waiting.take() {
-                Some(transfer) => self.begin(now, transfer),
-                None => self.go_on(now),
+                Some(transfer) => self.begin(cx, transfer),
+                None => self.go_on(cx),
             }
         }
     }
@@ -257,6 +357,11 @@ impl Peripheral for Twim {
             self.registers.set(ERRORSRC, self.registers.get(ERRORSRC) & !value);
             return Some(());
         }
+        if offset == ENABLE && value != ENABLED_TWIM && self.registers.get(ENABLE) == ENABLED_TWIM {
+            // What was on its way is dropped.
+            self.leave(cx);
+            (self.pending, self.pending_due) = (0, NEVER);
+        }
         self.registers.write(cx, offset, value)
     }
 
@@ -264,18 +369,18 @@ impl Peripheral for Twim {
         if self.registers.get(ENABLE) != ENABLED_TWIM {
             return None;
         }
-        let busy = self.byte_due != NEVER;
+        let busy = self.byte_due != NEVER || self.held;
         match offset {
-            STARTRX => self.start(cx.now, Direction::Rx),
-            STARTTX => self.start(cx.now, Direction::Tx),
+            STARTRX => self.start(cx, Direction::Rx),
+            STARTTX => self.start(cx, Direction::Tx),
             STOP if busy => self.stopping = true,
-            STOP => self.stop(cx.now),
+            STOP => self.stop(cx),
             SUSPEND if busy => self.suspending = true,
             SUSPEND => {
                 self.suspended = true;
                 self.soon(cx.now, SUSPENDED);
             }
-            RESUME => self.resume(cx.now),
+            RESUME => self.resume(cx),
             _ => return None,
         }
         Some(())
@@ -290,6 +395,7 @@ impl Peripheral for Twim {
         (self.transfer, self.waiting) = (None, None);
         (self.suspended, self.stopping, self.suspending) = (false, false, false);
         (self.byte_due, self.pending, self.pending_due) = (NEVER, 0, NEVER);
+        (self.answer, self.held, self.open) = (Answer::None, false, false);
     }
 
     fn next(&self, _: &LfClk) -> u64 {
@@ -307,118 +413,25 @@ impl Peripheral for Twim {
             self.byte_done(cx);
         }
     }
+
+    fn i2c(&mut self, cx: &mut Cx<'_>, pin: u8, step: I2cSignal) {
+        if Psel(self.registers.get(PSEL_SDA)).pin() != Some(pin) || self.byte_due == NEVER && !self.held {
+            return;
+        }
+        self.answer = match step {
+            I2cSignal::Hold => Answer::Hold,
+            I2cSignal::Answer(yes) => Answer::Acknowledge(yes),
+            I2cSignal::Data(byte) => Answer::Data(byte),
+            // Another master; nobody on these boards is one.
+            _ => return,
+        };
+        if self.held && self.answer != Answer::Hold {
+            self.held = false;
+            self.byte_done(cx);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::nrf52833::SERIAL;
-    use super::super::peripheral::testing::Bench;
-    use super::super::peripheral::us;
-    use super::*;
-    use crate::parts::lsm303agr::Accelerometer;
-    use crate::parts::world::SharedWorld;
-
-    const RAM: u32 = 0x2000_0000;
-
-    fn enabled(bench: &mut Bench) -> Twim {
-        bench.i2c.pins = Some((8, 16));
-        bench.i2c.devices = vec![Box::new(Accelerometer::device(SharedWorld::default()))];
-        let mut twim = Twim::new(SERIAL);
-        let registers = [
-            (ENABLE, ENABLED_TWIM),
-            (FREQUENCY, 0x0640_0000), // 400 kHz
-            (PSEL_SCL, 8),
-            (PSEL_SDA, 16),
-            (ADDRESS, 0x19),
-            (TXD_PTR, RAM),
-            (TXD_MAXCNT, 1),
-            (RXD_PTR, RAM + 0x100),
-            (RXD_MAXCNT, 1),
-        ];
-        for (offset, value) in registers {
-            twim.write(&mut bench.cx(), offset, value).expect("a register");
-        }
-        bench.memory.write_bytes(RAM, &[0x0F]); // WHO_AM_I
-        twim
-    }
-
-    fn wait(bench: &mut Bench, twim: &mut Twim, event: u32) -> u64 {
-        let limit = bench.now + us(1_000);
-        bench.wait(twim, event, limit).expect("an event")
-    }
-
-    #[test]
-    fn an_address_that_nobody_has_ends_with_anack_when_it_has_been_sent() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), ADDRESS, 0x70);
-        twim.task(&mut bench.cx(), STARTTX);
-        let at = wait(&mut bench, &mut twim, ERROR);
-        assert!(at >= us(24) && at <= us(26), "ten clocks of 400 kHz");
-        assert!(twim.events().is_set(TXSTARTED));
-        assert_eq!(twim.read(&mut bench.cx(), ERRORSRC), Some(ANACK));
-        twim.write(&mut bench.cx(), ERRORSRC, ANACK);
-        assert_eq!(twim.read(&mut bench.cx(), ERRORSRC), Some(0));
-        twim.task(&mut bench.cx(), RESUME);
-        twim.task(&mut bench.cx(), STOP);
-        assert!(!twim.events().is_set(STOPPED), "never inside the task write");
-        wait(&mut bench, &mut twim, STOPPED);
-    }
-
-    #[test]
-    fn a_master_on_other_pins_finds_nobody() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), PSEL_SCL, 26);
-        twim.task(&mut bench.cx(), STARTTX);
-        wait(&mut bench, &mut twim, ERROR);
-    }
-
-    #[test]
-    fn the_shorts_make_a_register_read_of_one_task() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), SHORTS, 1 << 7 | 1 << 12); // LASTTX_STARTRX, LASTRX_STOP
-        twim.task(&mut bench.cx(), STARTTX);
-        let at = wait(&mut bench, &mut twim, STOPPED);
-        assert_eq!(bench.memory.read(RAM + 0x100, Size::Byte), Some(0x33));
-        // Two addresses of ten clocks and two bytes of nine, at 2.5 µs.
-        assert!(at.abs_diff(us(95)) < us(1), "{at}");
-        assert_eq!((twim.registers.get(TXD_AMOUNT), twim.registers.get(RXD_AMOUNT)), (1, 1));
-    }
-
-    #[test]
-    fn a_start_during_suspension_is_a_repeated_start_after_resume() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), SHORTS, 1 << 8); // LASTTX_SUSPEND
-        twim.task(&mut bench.cx(), STARTTX);
-        wait(&mut bench, &mut twim, SUSPENDED);
-        twim.write(&mut bench.cx(), SHORTS, 1 << 12); // LASTRX_STOP
-        twim.task(&mut bench.cx(), STARTRX);
-        assert_eq!(bench.wait(&mut twim, RXSTARTED, us(10_000)), None);
-        twim.task(&mut bench.cx(), RESUME);
-        wait(&mut bench, &mut twim, STOPPED);
-        assert_eq!(bench.memory.read(RAM + 0x100, Size::Byte), Some(0x33));
-    }
-
-    #[test]
-    fn a_stop_lets_the_byte_on_the_wire_finish() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), RXD_MAXCNT, 6);
-        twim.task(&mut bench.cx(), STARTRX);
-        bench.run_to(&mut twim, us(30)); // in the first byte
-        twim.task(&mut bench.cx(), STOP);
-        wait(&mut bench, &mut twim, STOPPED);
-        assert_eq!(twim.registers.get(RXD_AMOUNT), 1);
-    }
-
-    #[test]
-    fn the_page_does_nothing_in_its_other_personalities() {
-        let mut bench = Bench::default();
-        let mut twim = enabled(&mut bench);
-        twim.write(&mut bench.cx(), ENABLE, 7); // SPIM
-        assert_eq!(twim.task(&mut bench.cx(), 0x010), None);
-    }
-}
+#[path = "twim_tests.rs"]
+mod tests;

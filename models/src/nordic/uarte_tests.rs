@@ -48,7 +48,7 @@ fn send(bench: &mut Bench, uarte: &mut Uarte, bytes: &[u8], bit: u64) {
 fn sent(bench: &mut Bench) -> Vec<(u64, u8)> {
     let decode = |edge: &twinboard_sim::wire::Edge| match edge.signal {
         Signal::Serial(frame) => Some((edge.at.0 / CYCLE_PS, (frame.bits >> 1) as u8)),
-        Signal::Drive(_) => None,
+        Signal::Drive(_) | Signal::I2c(_) => None,
     };
     bench.pins.edges().iter().filter_map(decode).collect()
 }

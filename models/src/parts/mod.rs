@@ -4,6 +4,7 @@ pub mod air;
 pub mod analog;
 pub mod fxos8700;
 pub mod i2c;
+pub mod i2c_slave;
 pub mod led_matrix;
 pub mod lsm303agr;
 pub mod mag3110;

@@ -107,7 +107,7 @@ impl Net {
         mut tell: impl FnMut(Terminal, Edge),
     ) {
         match signal {
-            Signal::Serial(_) => {
+            Signal::Serial(_) | Signal::I2c(_) => {
                 sink.net(at, id, signal);
                 for end in self.ends.iter().filter(|end| end.at != from) {
                     tell(end.at, Edge { at, pin: end.at.pin, signal });

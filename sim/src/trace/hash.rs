@@ -3,7 +3,7 @@
 use crate::board::NetId;
 use crate::time::Time;
 use crate::trace::Sink;
-use crate::wire::{Drive, Signal};
+use crate::wire::{Drive, I2cSignal, Signal};
 
 /// FNV-1a, 64 bits, over every edge: time, net and signal. Two runs with the same hash had the same edges at the same
 /// picoseconds.
@@ -52,6 +52,22 @@ impl Sink for TraceHash {
             Signal::Serial(frame) => {
                 self.word(frame.bit.0 << 8 | 3);
                 self.word(u64::from(frame.bits) << 8 | u64::from(frame.count));
+            }
+            Signal::I2c(step) => {
+                let (kind, value) = match step {
+                    I2cSignal::Start { address, read, bit } => {
+                        self.word(bit.0);
+                        (0, address << 1 | u8::from(read))
+                    }
+                    I2cSignal::Write(byte) => (1, byte),
+                    I2cSignal::Read => (2, 0),
+                    I2cSignal::Acknowledge(more) => (3, more.into()),
+                    I2cSignal::Stop => (4, 0),
+                    I2cSignal::Answer(yes) => (5, yes.into()),
+                    I2cSignal::Data(byte) => (6, byte),
+                    I2cSignal::Hold => (7, 0),
+                };
+                self.word(u64::from(value) << 16 | kind << 8 | 4);
             }
         }
     }

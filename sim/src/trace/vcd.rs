@@ -103,6 +103,8 @@ impl<W: Write + Send> Sink for VcdSink<W> {
                     }
                 }
             }
+            // Whole bytes, whose bits are not followed.
+            Signal::I2c(_) => {}
         }
     }
 }
