@@ -43,12 +43,22 @@ pub(super) fn build(
     wire: Box<dyn SwdWire>,
 ) -> Result<(Model, SharedChip), BoardError> {
     let config = config(entry, options)?;
-    if let (Some(emulated), Some(_program)) = (in_force(entry, options), options.interface) {
-        let model: &str = emulated.model.as_ref();
-        return Err(BoardError::at(&emulated.model, format!("there is no interface chip {model}")));
+    if let (Some(place), Some(program)) = (in_force(entry, options), options.interface) {
+        return emulated(place, &config, program, wire);
     }
     let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
     Ok((Model::DapLink(chip.clone()), chip))
+}
+
+/// Makes the chip that native firmware stands for, running `program`.
+fn emulated(
+    entry: &EmulatedEntry,
+    _config: &DapLinkConfig,
+    _program: InterfaceProgram<'_>,
+    _wire: Box<dyn SwdWire>,
+) -> Result<(Model, SharedChip), BoardError> {
+    let model: &str = entry.model.as_ref();
+    Err(BoardError::at(&entry.model, format!("there is no interface chip {model}")))
 }
 
 /// What the native firmware is told; an emulated chip takes its unique id from it.
