@@ -3,9 +3,15 @@
 //! The rules that keep Linux's vhci alive: every submit and every unlink gets exactly one answer; after the answer to
 //! an unlink that took its victim back, the victim gets none; an answer never has more data than was asked for. What a
 //! client may have in flight is bounded, and so is what waits to be read by it.
+//!
+//! vhci sends submits and unlinks from two queues. A URB that is submitted and unlinked at once (a port that is closed
+//! while its data arrive) can therefore be unlinked first and submitted afterwards. vhci takes any answer to such an
+//! unlink for "was given back already" and goes on waiting for the submit's: it must get one, and soon.
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use twinboard_sim::machine::Machine;
 
@@ -40,12 +46,16 @@ pub struct Link {
     sent: usize,
     urbs: usize,
     bytes: usize,
+    /// The submit that came last; their seqnums go up.
+    newest: Option<u32>,
+    /// Submits that were unlinked before they came.
+    unwanted: BTreeSet<u32>,
 }
 
 impl Link {
     /// A link whose decoder is past the import.
     pub fn new(decoder: Decoder, address: u8) -> Link {
-        Link { decoder, address, out: Vec::new(), sent: 0, urbs: 0, bytes: 0 }
+        Link { decoder, address, out: Vec::new(), sent: 0, urbs: 0, bytes: 0, newest: None, unwanted: BTreeSet::new() }
     }
 
     /// Whether more can be taken from the client.
@@ -111,6 +121,12 @@ impl Link {
             self.collect(vhc, tap);
         }
         let (seqnum, packets) = (submit.seqnum, submit.number_of_packets);
+        self.newest = Some(seqnum);
+        if self.unwanted.remove(&seqnum) {
+            answer::submit(&mut self.out, seqnum, packets, answer::UNLINKED, 0, &[]);
+            self.decoder.recycle(submit.data);
+            return;
+        }
         match self.urb(submit) {
             Ok(urb) => {
                 if let Some(tap) = tap {
@@ -152,6 +168,9 @@ impl Link {
     fn unlink(&mut self, seqnum: u32, victim: u32, vhc: &mut Vhc, tap: &mut Option<Tap>) {
         // What has ended is answered first, so that "not found" below means "answered before".
         self.collect(vhc, tap);
+        if self.is_to_come(victim) && self.unwanted.len() < MAX_URBS {
+            self.unwanted.insert(victim);
+        }
         let victim = UrbId::from(victim);
         let status = match vhc.cancel(victim).or_else(|| vhc.cancel(victim | NO_PACKETS_MARK)) {
             Some(urb) => {
@@ -164,6 +183,11 @@ impl Link {
             None => 0,
         };
         answer::unlink(&mut self.out, seqnum, status);
+    }
+
+    /// Whether a submit has a later seqnum than all that have come.
+    fn is_to_come(&self, seqnum: u32) -> bool {
+        self.newest.is_none_or(|newest| (seqnum.wrapping_sub(newest) as i32) > 0)
     }
 
     fn answer(&mut self, done: Completion, vhc: &Vhc, tap: &mut Option<Tap>) {

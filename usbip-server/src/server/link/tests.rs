@@ -223,3 +223,20 @@ fn a_control_transfer_whose_data_flow_against_its_request_is_refused() {
     bench.deliver(usize::MAX);
     assert!(matches!(bench.replies()[..], [Reply::Submit { seqnum: 2, status: -22, .. }]));
 }
+
+/// vhci sends submits and unlinks from two queues, and may take the unlink first.
+#[test]
+fn a_submit_that_was_unlinked_before_it_came_is_answered_at_once() {
+    let mut bench = Bench::new();
+    bench.channel.submit(&Urb::read(0, 0x82, 64)).expect("memory");
+    let victim = bench.channel.submit(&Urb::read(0, 0x82, 64)).expect("memory");
+    let seqnum = bench.channel.unlink(victim).expect("memory");
+    let wire = &mut bench.channel.stream_mut().to_server;
+    assert_eq!(wire.len(), 3 * 48, "a read's submit is a header");
+    wire[48..].rotate_left(48);
+    bench.deliver(2 * 48);
+    assert!(matches!(bench.replies()[..], [Reply::Unlink { seqnum: got, status: 0 }] if got == seqnum));
+    bench.deliver(usize::MAX);
+    assert!(matches!(bench.replies()[..], [Reply::Submit { seqnum: got, status: -104, .. }] if got == victim));
+    assert!(bench.link.urbs == 1 && bench.link.unwanted.is_empty());
+}
