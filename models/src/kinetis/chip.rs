@@ -1,0 +1,303 @@
+//! The whole chip: core, memories and peripherals, through time and resets.
+
+use twinboard_sim::bus::Size;
+use twinboard_sim::chip::Chip;
+use twinboard_sim::cpu::arm::{Cause, Core, Register, ResetKind, State};
+use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
+use twinboard_sim::cpu::{Cpu, Stop};
+use twinboard_sim::report::{Incident, Report};
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::{Edge, PinId};
+
+use super::peripheral::{Request, Reset};
+use super::pins::PORTS;
+use super::soc::Soc;
+use super::table::{ChipTable, Options};
+use crate::image::Start;
+use crate::nordic::Noise;
+use crate::parts::PinObserver;
+use crate::parts::swd_pins::SwdPins;
+
+/// From the cause of a reset to the first instruction: the flash's controller loads its configuration meanwhile.
+const RESET_TIME: Span = Span::us(300);
+
+/// Where a core goes whose vectors are erased.
+const ERASED_VECTOR: u32 = 0xFFFF_FFFE;
+
+const VTOR: u32 = 0xE000_ED08;
+const REGISTER_SP: Register = Register(13);
+const REGISTER_PC: Register = Register(15);
+const REGISTER_XPSR: Register = Register(16);
+const XPSR_T: u32 = 1 << 24;
+
+/// Why the core does not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stopped {
+    /// It runs (or sleeps, or is halted: its own business).
+    No,
+    /// RESET_b holds the chip.
+    HeldByPin,
+    /// A reset takes until then.
+    Starting(Time),
+}
+
+/// A chip of the family; which one, its table says.
+///
+/// Pins are numbered through the ports: PTA0 is 0, PTB0 is 32.
+pub struct Kinetis {
+    core: Core,
+    soc: Soc,
+    noise: Noise,
+    start: Start,
+    flash: RegionId,
+    ram: RegionId,
+    stopped: Stopped,
+    /// The core was halted when its peripherals were last told.
+    halted: bool,
+}
+
+impl Kinetis {
+    /// A chip of the kind `table` at power-on.
+    #[must_use]
+    pub fn new(table: &'static ChipTable, options: &Options) -> Kinetis {
+        let mut memory = Memory::default();
+        let flash = memory.add(Kind::Flash, 0, table.flash.size, 0xFF);
+        let ram = memory.add(Kind::Ram, table.ram.0, table.ram.1, 0);
+        for (address, bytes) in &options.image {
+            if memory.kind(*address) == Some(Kind::Flash) {
+                memory.write_bytes(*address, bytes);
+            }
+        }
+        let mut chip = Kinetis {
+            core: Core::new((table.core)(), memory),
+            soc: Soc::new(table, options),
+            noise: Noise::new(options.seed),
+            start: options.start,
+            flash,
+            ram,
+            stopped: Stopped::No,
+            halted: false,
+        };
+        chip.reset(Reset::PowerOn);
+        chip
+    }
+
+    /// Connects a probe's end of an SWD wire to two pins, whose edges then go there and nowhere else. False if the chip
+    /// has no such pins.
+    pub fn attach_probe(&mut self, wires: SwdPins, swclk: PinId, swdio: PinId) -> bool {
+        self.soc.pins.attach_probe(wires, swclk, swdio)
+    }
+
+    /// Adds somebody who watches all pins.
+    pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
+        self.soc.pins.observe(observer);
+    }
+
+    /// Which pins are wired to another chip: only their edges leave through [`Chip::advance`]. At first all.
+    pub fn export_pins(&mut self, pins: impl IntoIterator<Item = PinId>) {
+        let mut masks = [0; PORTS];
+        for pin in pins {
+            if let Some(mask) = masks.get_mut(usize::from(pin.0 / 32)) {
+                *mask |= 1 << (pin.0 % 32);
+            }
+        }
+        self.soc.pins.export(masks);
+    }
+
+    /// What kind of chip it is.
+    #[must_use]
+    pub fn table(&self) -> &'static ChipTable {
+        self.soc.table
+    }
+
+    /// The contents of flash, from address 0.
+    #[must_use]
+    pub fn flash(&self) -> &[u8] {
+        self.core.memory().region(self.flash)
+    }
+
+    /// Replaces the contents of flash, from address 0; what `contents` does not cover is erased.
+    pub fn set_flash(&mut self, contents: &[u8]) {
+        let region = self.core.memory_mut().region_mut(self.flash);
+        region.fill(0xFF);
+        let len = contents.len().min(region.len());
+        region[..len].copy_from_slice(&contents[..len]);
+    }
+
+    /// The core, for a debugger on the chip itself.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    fn reset(&mut self, reset: Reset) {
+        let from = Chip::now(self);
+        self.core.reset(if reset == Reset::PowerOn { ResetKind::PowerOn } else { ResetKind::System });
+        let Kinetis { core, soc, noise, ram, .. } = self;
+        // The reset ends a flash command wherever it is.
+        soc.ftfa.cut_off(core.memory_mut(), || noise.next());
+        if reset == Reset::PowerOn {
+            for word in core.memory_mut().region_mut(*ram).chunks_exact_mut(4) {
+                word.copy_from_slice(&noise.next().to_le_bytes());
+            }
+        }
+        core.with_context(|cx| soc.reset(cx, reset));
+        self.hand_over();
+        let held = self.soc.held_in_reset();
+        self.stopped = if held { Stopped::HeldByPin } else { Stopped::Starting(from + RESET_TIME) };
+    }
+
+    /// Brings the core to where a bootloader would leave it, if there is none and the chip is told to do without.
+    fn hand_over(&mut self) {
+        let Start::Handover(vectors) = self.start else { return };
+        let Kinetis { core, soc, .. } = self;
+        let word = |core: &Core, address: u32| core.memory().read(address, Size::Word);
+        let nobody = word(core, 0) == Some(u32::MAX) && word(core, 4) == Some(u32::MAX);
+        if let (true, Some(sp), Some(pc)) = (nobody, word(core, vectors), word(core, vectors + 4)) {
+            // Cannot fail: the register is the core's own.
+            let _ = core.debug_write(soc, VTOR, Size::Word, vectors);
+            core.set_register(REGISTER_SP, sp);
+            core.set_register(REGISTER_XPSR, XPSR_T);
+            core.set_register(REGISTER_PC, pc & !1);
+        }
+    }
+
+    /// Does what the chip itself has to do after something ran.
+    fn settle(&mut self, stop: Option<Stop>) {
+        let halted = self.core.state() == State::Halted;
+        if halted != self.halted {
+            self.halted = halted;
+            let now = Chip::now(self);
+            let Kinetis { core, soc, .. } = self;
+            core.with_context(|cx| {
+                soc.core_halted(now, cx.memory, halted);
+                *cx.deadline = cx.cycle;
+            });
+        }
+        match (self.soc.request.take(), stop) {
+            (Some(Request::Reset(reset)), _) => {
+                if reset == Reset::Watchdog {
+                    self.core.note_watchdog();
+                }
+                self.reset(reset);
+            }
+            (None, Some(Stop::Reset)) => self.reset(Reset::Software),
+            (None, Some(Stop::LockedUp)) => self.reset(Reset::Lockup),
+            _ => {}
+        }
+    }
+
+    /// Runs until time `until` or a little beyond; ends early at an edge if `stop_at_edges`.
+    fn run_to(&mut self, until: Time, stop_at_edges: bool) {
+        while Chip::now(self) < until && !(stop_at_edges && self.soc.pins.has_edges()) {
+            if self.stopped == Stopped::No {
+                let cycle = self.soc.clock.cycle_at(until);
+                let stop = self.core.run(&mut self.soc, cycle);
+                self.settle(Some(stop));
+            } else {
+                self.pass(until);
+            }
+        }
+    }
+
+    /// Time passes for a chip whose core does not run.
+    fn pass(&mut self, until: Time) {
+        let next = self.next_while_stopped().min(until);
+        self.core.pass_time(self.soc.clock.cycle_at(next));
+        let Kinetis { core, soc, .. } = self;
+        core.with_context(|cx| soc.run_due(cx));
+        match self.stopped {
+            Stopped::Starting(at) if at <= Chip::now(self) => self.stopped = Stopped::No,
+            Stopped::HeldByPin if !self.soc.held_in_reset() => {
+                self.stopped = Stopped::Starting(Chip::now(self) + RESET_TIME);
+            }
+            _ => {}
+        }
+        self.settle(None);
+    }
+
+    fn next_while_stopped(&self) -> Time {
+        match self.stopped {
+            Stopped::Starting(at) => at.min(self.soc.next_event()),
+            _ => self.soc.next_event(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Kinetis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kinetis").field("chip", &self.soc.table.name).field("now", &Chip::now(self)).finish()
+    }
+}
+
+impl Chip for Kinetis {
+    fn now(&self) -> Time {
+        self.soc.clock.time(self.core.cycle())
+    }
+
+    fn next_event(&self) -> Time {
+        let now = self.now();
+        if self.soc.pins.has_edges() {
+            return now;
+        }
+        let next = if self.stopped == Stopped::No {
+            match self.core.next_event() {
+                u64::MAX => Time::NEVER,
+                cycle => self.soc.clock.time(cycle),
+            }
+            .min(self.soc.next_event())
+        } else {
+            self.next_while_stopped()
+        };
+        next.max(now)
+    }
+
+    /// The shortest serial character: ten bits at 1 Mbaud.
+    fn lookahead(&self) -> Span {
+        Span::us(10)
+    }
+
+    fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
+        self.run_to(until, true);
+        out.append(self.soc.pins.edges());
+    }
+
+    fn receive(&mut self, edge: Edge) {
+        self.soc.receive(edge);
+        self.core.schedule(self.soc.clock.cycle_at(edge.at));
+    }
+
+    fn with_cpu(&mut self, f: &mut dyn FnMut(&mut dyn Cpu)) -> bool {
+        f(&mut self.core.attach(&mut self.soc));
+        self.settle(None);
+        true
+    }
+
+    fn power_cycle(&mut self, at: Time) {
+        self.core.pass_time(self.soc.clock.cycle_at(at));
+        self.soc.power_cycle();
+        self.reset(Reset::PowerOn);
+    }
+
+    fn incidents(&self) -> usize {
+        self.core.incidents().len()
+    }
+
+    fn report(&self, report: &mut Report) {
+        // A chip without a program locks up again and again; that is how it is delivered.
+        let wild = self.core.incidents().iter().filter(|incident| incident.pc != ERASED_VECTOR);
+        report.incidents.extend(wild.map(|incident| Incident {
+            chip: self.soc.table.name.into(),
+            what: incident.raised.to_string(),
+            at: incident.pc,
+            why: incident.cause.to_string(),
+            from: matches!(incident.cause, Cause::Fetch | Cause::InvalidState).then_some(incident.lr),
+            first: self.soc.clock.time(incident.cycle),
+            times: incident.times,
+        }));
+        self.soc.report(report);
+    }
+}
+
+#[cfg(test)]
+#[path = "chip_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+//! KL26Z: MKL26Z128VFM4, Cortex-M0+ up to 48 MHz, 128 KB flash, 16 KB RAM, 32 pins; the interface chip of the micro:bit
+//! V1.
+//!
+//! Addresses, interrupts, gates and reset values are those of the KL26 Sub-Family Reference Manual (KL26P121M48SF4RM);
+//! times are those of the data sheet (KL26P121M48SF4).
+
+use std::sync::LazyLock;
+
+use twinboard_sim::cpu::arm::{CoreConfig, config};
+use twinboard_sim::time::Span;
+use twinboard_sim::wire::PinId;
+
+use super::ftfa::FlashSpec;
+use super::registers::{LLWU, OSC, PMC, SMC};
+use super::sim::SimSpec;
+use super::table::PeripheralKind::{Mcg, Rcm, Registers};
+use super::table::{ChipTable, PeripheralEntry};
+
+fn core() -> CoreConfig {
+    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(Vec::new);
+    CoreConfig { ppb: &WORDS, ..config::M0PLUS }
+}
+
+/// 128 KB in one block of 1 KB sectors.
+pub(super) const FLASH: FlashSpec = FlashSpec {
+    size: 0x2_0000,
+    block: 0x2_0000,
+    sector: 0x400,
+    t_rd1blk: Span::us(1_700),
+    t_check: Span::us(30),
+    t_pgm4: Span::us(65),
+    t_ersscr: Span::ms(14),
+    t_ersblk: Span::ms(88),
+    t_ersall: Span::ms(88),
+    has_unsecure: false,
+};
+
+/// The chip.
+pub const KL26Z: ChipTable = ChipTable {
+    name: "kl26z",
+    core,
+    ram: (0x1FFF_F000, 0x4000),
+    flash: FLASH,
+    flash_irq: 5,
+    // The 32-pin package.
+    ports: [0x0014_001F, 0x0000_0003, 0x0000_00FE, 0x0000_00F0, 0x6101_0003],
+    port_irqs: [Some(30), None, Some(31), Some(31), None],
+    reset_pin: PinId(20),
+    sim: SimSpec {
+        // FAMID 2, SUBFAMID 6, SERIESID 1, SRAMSIZE 5 (16 KB), PINID 2 (32 pins).
+        sdid: 0x2615_0002,
+        // PFSIZE 7 (128 KB); MAXADDR0 in units of 8 KB.
+        fcfg: [0x0700_0000, 0x1080_0000],
+        sopt: [0xE00C_0000, 0x0F05_00F0, 0x0700_0000, 0x0007_7FF7, 0x0000_009F],
+        scgc: [(0x00CC_1CC0, 0xF000_0030), (0x0000_3E21, 0x0000_0182), (0xAF80_8003, 0x0000_0001), (0x100, 0x100)],
+    },
+    peripherals: PERIPHERALS,
+    unmodelled: &[
+        ("DMA", 8, Some((7, 8))),
+        ("DMAMUX0", 33, Some((6, 1))),
+        ("I2S0", 47, Some((6, 15))),
+        ("PIT", 55, Some((6, 23))),
+        ("TPM0", 56, Some((6, 24))),
+        ("TPM1", 57, Some((6, 25))),
+        ("TPM2", 58, Some((6, 26))),
+        ("ADC0", 59, Some((6, 27))),
+        ("RTC", 61, Some((6, 29))),
+        ("DAC0", 63, Some((6, 31))),
+        ("LPTMR0", 64, Some((5, 0))),
+        ("system register file", 65, None),
+        ("TSI0", 69, Some((5, 5))),
+        ("I2C0", 102, Some((4, 6))),
+        ("I2C1", 103, Some((4, 7))),
+        ("UART0", 106, Some((4, 10))),
+        ("UART1", 107, Some((4, 11))),
+        ("UART2", 108, Some((4, 12))),
+        ("USB0", 114, Some((4, 18))),
+        ("CMP0", 115, Some((4, 19))),
+        ("SPI0", 118, Some((4, 22))),
+        ("SPI1", 119, Some((4, 23))),
+    ],
+};
+
+const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: super::table::PeripheralKind) -> PeripheralEntry {
+    PeripheralEntry { name, slot, irq, gate: None, kind }
+}
+
+const PERIPHERALS: &[PeripheralEntry] = &[
+    always("MCG", 100, Some(27), Mcg),
+    always("OSC0", 101, None, Registers(OSC)),
+    always("LLWU", 124, Some(7), Registers(LLWU)),
+    always("PMC", 125, Some(6), Registers(PMC)),
+    always("SMC", 126, None, Registers(SMC)),
+    always("RCM", 127, None, Rcm),
+];

@@ -1,0 +1,109 @@
+//! How a chip of the family is described: a table of what it has, and the options of one specimen.
+
+use twinboard_sim::cpu::arm::CoreConfig;
+use twinboard_sim::wire::PinId;
+
+use super::ftfa::FlashSpec;
+use super::mcg::Mcg;
+use super::peripheral::Peripheral;
+use super::pins::PORTS;
+use super::rcm::Rcm;
+use super::registers::{Registers, RegistersSpec};
+use super::sim::SimSpec;
+use crate::image::Start;
+
+/// A clock gate: the number of its SCGC register (4 to 7), and the bit there.
+pub type Gate = (u8, u8);
+
+/// A chip of the family.
+#[derive(Debug)]
+pub struct ChipTable {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// Its core.
+    pub core: fn() -> CoreConfig,
+    /// First address and bytes of its RAM.
+    pub ram: (u32, u32),
+    /// Its flash.
+    pub flash: FlashSpec,
+    /// The interrupt of the flash controller.
+    pub flash_irq: u8,
+    /// Pins that the package has, by port.
+    pub ports: [u32; PORTS],
+    /// The interrupt of each port, if it has one. Several may share it.
+    pub port_irqs: [Option<u8>; PORTS],
+    /// The pin that is RESET_b after reset.
+    pub reset_pin: PinId,
+    /// What its SIM has.
+    pub sim: SimSpec,
+    /// All peripherals besides SIM, PORT, FTFA, GPIO and MCM.
+    pub peripherals: &'static [PeripheralEntry],
+    /// Slots of the peripheral bridge that the chip has and no model covers: name, slot, gate. Accesses are counted,
+    /// reads give 0.
+    pub unmodelled: &'static [(&'static str, u8, Option<Gate>)],
+}
+
+/// One slot of 4 KB of the peripheral bridge.
+#[derive(Clone, Copy, Debug)]
+pub struct PeripheralEntry {
+    /// Its name as in the manual.
+    pub name: &'static str,
+    /// Its slot: 0x4000_0000 + 4 KB times this is its address.
+    pub slot: u8,
+    /// Its interrupt.
+    pub irq: Option<u8>,
+    /// Its clock gate; without a clock, an access is a bus error.
+    pub gate: Option<Gate>,
+    /// What it is.
+    pub kind: PeripheralKind,
+}
+
+/// The register machine behind a slot.
+#[derive(Clone, Copy, Debug)]
+pub enum PeripheralKind {
+    /// MCG with FLL and PLL.
+    Mcg,
+    /// RCM.
+    Rcm,
+    /// Registers only.
+    Registers(RegistersSpec),
+}
+
+impl PeripheralKind {
+    /// Makes the register machine.
+    #[must_use]
+    pub fn build(self, options: &Options) -> Box<dyn Peripheral> {
+        match self {
+            PeripheralKind::Mcg => Box::new(Mcg::new(options.crystal)),
+            PeripheralKind::Rcm => Box::new(Rcm::default()),
+            PeripheralKind::Registers(spec) => Box::new(Registers::new(spec)),
+        }
+    }
+}
+
+/// What distinguishes one specimen from the next.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// SIM_UIDMH (of which the chip has 16 bits), SIM_UIDML, SIM_UIDL.
+    pub unique_id: [u32; 3],
+    /// Seed of everything that is random on silicon.
+    pub seed: u64,
+    /// The crystal between EXTAL0 and XTAL0, in hertz.
+    pub crystal: Option<u32>,
+    /// Where the chip begins to run its image.
+    pub start: Start,
+    /// Bytes to find in flash at the first power-on: address, contents.
+    pub image: Vec<(u32, Vec<u8>)>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            unique_id: [0x002E, 0x1234_5678, 0x9ABC_DEF0],
+            seed: 0,
+            crystal: Some(16_000_000),
+            start: Start::Reset,
+            image: Vec::new(),
+        }
+    }
+}
