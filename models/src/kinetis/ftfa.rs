@@ -72,12 +72,25 @@ pub struct FlashSpec {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Command {
     /// Nothing but time; the result is in FCCOB and FSTAT already.
-    Check { fails: bool },
-    Program { address: u32, word: u32 },
-    Erase { address: u32, length: u32 },
+    Check {
+        fails: bool,
+    },
+    Program {
+        address: u32,
+        word: u32,
+    },
+    Erase {
+        address: u32,
+        length: u32,
+    },
     /// Erase all; the flash configuration field is left unsecure if `unsecure`.
-    EraseAll { unsecure: bool },
-    ProgramOnce { index: usize, word: u32 },
+    EraseAll {
+        unsecure: bool,
+    },
+    ProgramOnce {
+        index: usize,
+        word: u32,
+    },
 }
 
 /// What a command is refused for.
