@@ -12,6 +12,7 @@ mod drops_on_v1;
 mod identity;
 mod images;
 mod interface;
+mod maintenance;
 mod microbit;
 mod microbit_v1;
 mod micropython;
