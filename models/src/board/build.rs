@@ -471,7 +471,7 @@ mod tests {
         let cases = [
             (
                 "[[chip]]\nname='u'\nmodel='z80'\n",
-                "daplink or nrf52833 or nrf51822 was expected, there is no model z80",
+                "daplink or nrf52833 or nrf51822 or nrf52820 was expected, there is no model z80",
                 "'z80'",
             ),
             ("[[net]]\nname='N'\npins=['t.P0.32']\n", "nrf52833 has no pin P0.32", "'t.P0.32'"),

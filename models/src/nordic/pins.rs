@@ -11,6 +11,7 @@ use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Sig
 
 use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
+use crate::parts::swd_pins::SwdPins;
 use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
 
 const PULL_DOWN: u32 = 1;
@@ -126,6 +127,17 @@ pub struct Pins {
     parts: Vec<Box<dyn AnalogPart>>,
     /// Pins that rise, and when they have.
     rising: Vec<(u64, u8)>,
+    probe: Option<Probe>,
+    /// The pins of the probe's wire, as a mask.
+    probe_pins: u64,
+}
+
+/// Two pins that are a probe's end of an SWD wire.
+#[derive(Debug)]
+struct Probe {
+    wire: SwdPins,
+    swclk: u8,
+    swdio: u8,
 }
 
 impl ChipPins for Pins {
@@ -156,6 +168,8 @@ impl Pins {
             observers: Vec::new(),
             parts: Vec::new(),
             rising: Vec::with_capacity(8),
+            probe: None,
+            probe_pins: 0,
         }
     }
 
@@ -167,6 +181,34 @@ impl Pins {
     /// Adds a part that makes voltages on pins.
     pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
         self.parts.push(part);
+    }
+
+    /// Makes two pins the probe's end of an SWD wire, which nothing else is on.
+    pub fn attach_probe(&mut self, wire: SwdPins, swclk: u8, swdio: u8) {
+        if usize::from(swclk.max(swdio)) < self.pins.len() {
+            self.probe_pins = 1 << swclk | 1 << swdio;
+            self.probe = Some(Probe { wire, swclk, swdio });
+            self.drive_probe(0);
+        }
+    }
+
+    /// Chip and target lost their supply and have it back.
+    pub fn power_cycle_probe(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.wire.power_cycle();
+        }
+    }
+
+    /// What the chip does to the probe's wire changed: the target may answer at once.
+    fn drive_probe(&mut self, now: u64) {
+        let Some(probe) = &mut self.probe else { return };
+        let drive = |pin: u8| self.pins[usize::from(pin)].drive;
+        probe.wire.drive(Time(now * CYCLE_PS), drive(probe.swclk), drive(probe.swdio));
+        let levels = u64::from(drive(probe.swclk) == Drive::High) << probe.swclk
+            | u64::from(probe.wire.level()) << probe.swdio;
+        // A bang of bits is not to wake everybody who looks at pins, unless the program asked for it.
+        self.changed |= (self.levels ^ levels) & self.probe_pins & self.sensing;
+        self.levels = self.levels & !self.probe_pins | levels;
     }
 
     /// Which pins are wired to another chip: only their edges leave through [`Pins::edges`]. At first all.
@@ -395,6 +437,11 @@ impl Pins {
         };
         if drive != p.drive {
             let before = std::mem::replace(&mut p.drive, drive);
+            if self.probe_pins >> pin & 1 == 1 {
+                self.drive_probe(now);
+                self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
+                return;
+            }
             if !self.parts.is_empty() {
                 self.charge(now, pin, before);
             }
