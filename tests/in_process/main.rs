@@ -9,6 +9,7 @@ mod copies;
 mod debugger;
 mod determinism;
 mod drops_on_v1;
+mod emulated_v2_2;
 mod identity;
 mod images;
 mod interface;

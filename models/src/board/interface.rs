@@ -8,11 +8,13 @@ use twinboard_sim::board::SharedChip;
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::wire::PinId;
 
-use super::build::{PowerOn, over_defaults, settings};
+use super::build::{PowerOn, nordic_chip, nrf5_pin, over_defaults, settings};
 use super::file::{BoardError, BoardFile, ChipEntry, EmulatedEntry};
 use super::powered::Model;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::image::{Image, Start};
+use crate::nordic::{ChipTable, Nrf5, Options};
+use crate::parts::swd_pins::SwdPins;
 
 /// What the interface chip runs instead of native firmware.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +55,53 @@ pub(super) fn build(
 /// Makes the chip that native firmware stands for, running `program`.
 fn emulated(
     entry: &EmulatedEntry,
-    _config: &DapLinkConfig,
-    _program: InterfaceProgram<'_>,
-    _wire: Box<dyn SwdWire>,
+    config: &DapLinkConfig,
+    program: InterfaceProgram<'_>,
+    wire: Box<dyn SwdWire>,
 ) -> Result<(Model, SharedChip), BoardError> {
     let model: &str = entry.model.as_ref();
+    if let Some(table) = nordic_chip(model) {
+        let chip = Arc::new(Mutex::new(nordic(table, entry, program, config, wire)?));
+        return Ok((Model::Nrf5(chip.clone()), chip));
+    }
     Err(BoardError::at(&entry.model, format!("there is no interface chip {model}")))
+}
+
+/// An interface chip of the nRF5 family with its program.
+fn nordic(
+    table: &'static ChipTable,
+    emulated: &EmulatedEntry,
+    program: InterfaceProgram<'_>,
+    config: &DapLinkConfig,
+    wire: Box<dyn SwdWire>,
+) -> Result<Nrf5, BoardError> {
+    let pin = |signal: &str| {
+        let place = emulated.pins.get(signal);
+        place.map(|place| chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))).transpose()
+    };
+    // What the firmware reads as its unique id: the part, DEVICEID, 0.
+    let [_, low, high, _] = config.device_id;
+    let mut chip = Nrf5::new(
+        table,
+        &Options {
+            device_id: u64::from(high) << 32 | u64::from(low),
+            usb_socket: true,
+            start: program.start,
+            image: program.image.segments.iter().map(|part| (part.address, part.bytes.clone())).collect(),
+            ..Options::default()
+        },
+    );
+    if let (Some(swclk), Some(swdio)) = (pin("SWCLK")?, pin("SWDIO")?) {
+        chip.attach_probe(SwdPins::new(wire), swclk, swdio);
+    }
+    if let Some(pin) = pin("VBUS_ABSENT")? {
+        chip.wire_vbus_absent(pin);
+    }
+    Ok(chip)
+}
+
+fn no_such_pin(emulated: &EmulatedEntry, place: &Spanned<String>) -> BoardError {
+    BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref()))
 }
 
 /// What the native firmware is told; an emulated chip takes its unique id from it.
@@ -89,14 +132,13 @@ pub(super) fn pin(entry: &ChipEntry, options: &PowerOn<'_>, name: &str) -> Resul
         // The native firmware may have a pin that the chip has nothing for.
         return Ok(native_pin(name).map(|_| Found::Elsewhere));
     };
-    let pin = chip_pin(emulated, place)
-        .ok_or_else(|| BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref())))?;
+    let pin = chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))?;
     Ok(Some(Found::Pin(pin)))
 }
 
 /// A pin of the emulated chip by the name that its manual gives it.
 fn chip_pin(emulated: &EmulatedEntry, name: &Spanned<String>) -> Option<PinId> {
-    super::build::nordic_chip(emulated.model.as_ref()).and_then(|table| super::build::nrf5_pin(table, name.as_ref()))
+    nordic_chip(emulated.model.as_ref()).and_then(|table| nrf5_pin(table, name.as_ref()))
 }
 
 fn native_pin(name: &str) -> Option<PinId> {

@@ -19,10 +19,10 @@ use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
 use crate::image::Start;
 use crate::parts::PinObserver;
-use crate::parts::swd_pins::SwdPins;
 use crate::parts::air::{Reception, Transmission};
 use crate::parts::analog::AnalogPart;
 use crate::parts::i2c::I2cBus;
+use crate::parts::swd_pins::SwdPins;
 
 const RAM: u32 = 0x2000_0000;
 

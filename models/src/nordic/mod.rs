@@ -14,6 +14,7 @@ mod ccm;
 mod ccm_aar;
 mod chip;
 mod clock;
+mod comp;
 mod ctrl_ap;
 mod ecb;
 mod egu;

@@ -10,7 +10,9 @@ use super::ccm_aar;
 use super::nrf52833::{COMP, NRF52833, QDEC, SERIAL};
 use super::nvmc::FlashSpec;
 use super::radio::registers;
-use super::table::PeripheralKind::{CcmAar, Ecb, Egu, Inert, Radio, Rng, Rtc, Temp, Timer, Twim, Uarte, Usbd, Wdt};
+use super::table::PeripheralKind::{
+    CcmAar, Comp, Ecb, Egu, Inert, Radio, Rng, Rtc, Temp, Timer, Twim, Uarte, Usbd, Wdt,
+};
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
 use crate::debug::{rom_table, table as dap};
@@ -69,7 +71,7 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("WDT", 0x10, Wdt),
     PeripheralEntry::new("RTC1", 0x11, Rtc(4)),
     PeripheralEntry::new("QDEC", 0x12, Inert(QDEC)),
-    PeripheralEntry::new("COMP", 0x13, Inert(COMP)),
+    PeripheralEntry::new("COMP", 0x13, Comp(COMP)),
     PeripheralEntry::new("EGU0", 0x14, Egu),
     PeripheralEntry::new("EGU1", 0x15, Egu),
     PeripheralEntry::new("EGU2", 0x16, Egu),

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use twinboard_sim::bus::Size;
-use twinboard_sim::cpu::{IrqLines, MmioContext};
 use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::cpu::{IrqLines, MmioContext};
 use twinboard_sim::report::{Access, Report};
 use twinboard_sim::time::Time;
 use twinboard_sim::wire::{Edge, Signal};

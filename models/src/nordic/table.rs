@@ -5,6 +5,7 @@ use twinboard_sim::cpu::arm::CoreConfig;
 use super::adc::Adc;
 use super::ccm_aar::CcmAar;
 use super::clock::Crystals;
+use super::comp::Comp;
 use super::ecb::Ecb;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
@@ -215,6 +216,8 @@ pub enum PeripheralKind {
     CcmAar(InertSpec),
     /// USBD.
     Usbd,
+    /// COMP.
+    Comp(InertSpec),
     /// Registers only.
     Inert(InertSpec),
 }
@@ -240,6 +243,7 @@ impl PeripheralKind {
             PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),
             PeripheralKind::Ecb(block) => Box::new(Ecb::new(block)),
             PeripheralKind::CcmAar(spec) => Box::new(CcmAar::new(spec)),
+            PeripheralKind::Comp(spec) => Box::new(Comp::new(spec)),
             PeripheralKind::Usbd => Box::new(Usbd::default()),
             PeripheralKind::Inert(spec) => Box::new(Inert::new(spec)),
         }

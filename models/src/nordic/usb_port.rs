@@ -7,6 +7,10 @@ use twinboard_sim::wire::{Drive, PinId};
 use super::chip::{Nrf5, Stopped};
 use super::peripheral::Reset;
 use super::usbd::Usbd;
+use crate::parts::analog::SUPPLY_UV;
+
+/// USB 2.0 §7.2.1: a port gives 4.75 to 5.25 V.
+const VBUS_UV: u32 = 5_000_000;
 
 impl Nrf5 {
     /// A pin that the board holds high without VBUS and low with it.
@@ -46,6 +50,7 @@ impl UsbPort for Nrf5 {
         }
         let Nrf5 { core, soc, .. } = self;
         core.with_context(|cx| soc.vbus(cx, present));
+        soc.pins.set_vddh(if present { VBUS_UV } else { SUPPLY_UV });
         self.show_vbus(present);
         self.with_usbd(|usbd, now| usbd.vbus(now, present));
         if present && self.stopped == Stopped::Off {

@@ -70,11 +70,8 @@ const ENDEPOUT0_EP0STATUS: u32 = 1 << 3;
 const ENDEPOUT0_EP0RCVOUT: u32 = 1 << 4;
 
 /// What follows EP0DATADONE: short, task.
-const DATA_SHORTS: [(u32, u32); 3] = [
-    (EP0DATADONE_STARTEPIN0, STARTEPIN),
-    (EP0DATADONE_STARTEPOUT0, STARTEPOUT),
-    (EP0DATADONE_EP0STATUS, EP0STATUS),
-];
+const DATA_SHORTS: [(u32, u32); 3] =
+    [(EP0DATADONE_STARTEPIN0, STARTEPIN), (EP0DATADONE_STARTEPOUT0, STARTEPOUT), (EP0DATADONE_EP0STATUS, EP0STATUS)];
 /// What follows ENDEPOUT\[0\]: short, task.
 const END_SHORTS: [(u32, u32); 2] = [(ENDEPOUT0_EP0STATUS, EP0STATUS), (ENDEPOUT0_EP0RCVOUT, EP0RCVOUT)];
 
@@ -323,8 +320,7 @@ impl Usbd {
 
     /// PTR, MAXCNT and AMOUNT of an endpoint: the endpoint, and which of the three.
     fn dma_register(&mut self, offset: u32) -> Option<(&mut Endpoint, u32)> {
-        let (endpoints, base) =
-            if offset < EPOUT { (&mut self.epin, EPIN) } else { (&mut self.epout, EPOUT) };
+        let (endpoints, base) = if offset < EPOUT { (&mut self.epin, EPIN) } else { (&mut self.epout, EPOUT) };
         let n = (offset.checked_sub(base)? / EP_STRIDE) as usize;
         Some((endpoints.get_mut(n)?, (offset - base) % EP_STRIDE))
     }
