@@ -211,6 +211,13 @@ impl Mmio for Soc {
     }
 
     fn event(&mut self, cx: &mut MmioContext<'_>) {
+        if cx.memory.take_watched_store()
+            && let Some(usb) = self.usb_mut()
+        {
+            usb.memory_changed(cx.memory);
+            // The host may have been waiting.
+            *cx.yield_now = true;
+        }
         self.run_due(cx);
     }
 }

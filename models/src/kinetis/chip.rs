@@ -7,12 +7,15 @@ use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
+use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::{Edge, PinId};
 
+use super::capacitor::Capacitor;
 use super::peripheral::{Request, Reset};
 use super::pins::PORTS;
 use super::soc::Soc;
 use super::table::{ChipTable, Options};
+use super::usb0::Usb0;
 use crate::image::Start;
 use crate::nordic::Noise;
 use crate::parts::PinObserver;
@@ -39,6 +42,8 @@ enum Stopped {
     HeldByPin,
     /// A reset takes until then.
     Starting(Time),
+    /// VLLS: the LLWU watches, and nothing else.
+    Off,
 }
 
 /// A chip of the family; which one, its table says.
@@ -52,6 +57,8 @@ pub struct Kinetis {
     flash: RegionId,
     ram: RegionId,
     stopped: Stopped,
+    /// The core was asleep when its peripherals were last told.
+    asleep: bool,
     /// The core was halted when its peripherals were last told.
     halted: bool,
 }
@@ -76,10 +83,41 @@ impl Kinetis {
             flash,
             ram,
             stopped: Stopped::No,
+            asleep: false,
             halted: false,
         };
         chip.reset(Reset::PowerOn);
         chip
+    }
+
+    /// Brings the chip to `at`; what it does to its pins meanwhile is told with the next [`Chip::advance`].
+    pub(super) fn bring_to(&mut self, at: Time) {
+        self.run_to(at, false);
+    }
+
+    /// The USB controller.
+    pub(super) fn usb0(&self) -> Option<&Usb0> {
+        self.soc.usb()
+    }
+
+    /// Does something to the USB controller and the RAM that it works on.
+    pub(super) fn with_usb<T>(&mut self, act: impl FnOnce(&mut Usb0, &mut Memory) -> T) -> Option<T> {
+        let Kinetis { core, soc, .. } = self;
+        core.with_context(|cx| {
+            let result = act(soc.usb_mut()?, cx.memory);
+            soc.settle_usb(cx.cycle, cx.memory, cx.irq);
+            Some(result)
+        })
+    }
+
+    /// Connects a capacitor to ground, behind a resistor, to a pin.
+    pub fn add_capacitor(&mut self, pin: PinId, time_constant: Span) {
+        self.soc.pins.add_capacitor(Capacitor::new(pin, time_constant));
+    }
+
+    /// Somebody holds so many microvolts against a pin, or nothing any more.
+    pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
+        self.soc.pins.hold(pin, microvolts);
     }
 
     /// Connects a probe's end of an SWD wire to two pins, whose edges then go there and nowhere else. False if the chip
@@ -184,6 +222,16 @@ impl Kinetis {
             (None, Some(Stop::LockedUp)) => self.reset(Reset::Lockup),
             _ => {}
         }
+        if self.core.state() != State::WaitingForInterrupt {
+            self.asleep = false;
+        } else if !std::mem::replace(&mut self.asleep, true) && self.core.sleep_deep() {
+            let now = Chip::now(self);
+            let Kinetis { core, soc, .. } = self;
+            core.with_context(|cx| soc.sleeps_deeply(now, cx.memory));
+            if self.soc.request.take_if(|request| *request == Request::PowerDown).is_some() {
+                self.stopped = Stopped::Off;
+            }
+        }
     }
 
     /// Runs until time `until` or a little beyond; ends early at an edge if `stop_at_edges`.
@@ -264,6 +312,11 @@ impl Chip for Kinetis {
     fn receive(&mut self, edge: Edge) {
         self.soc.receive(edge);
         self.core.schedule(self.soc.clock.cycle_at(edge.at));
+    }
+
+    fn usb(&mut self) -> Option<&mut dyn UsbPort> {
+        self.soc.usb()?;
+        Some(self)
     }
 
     fn with_cpu(&mut self, f: &mut dyn FnMut(&mut dyn Cpu)) -> bool {

@@ -8,9 +8,11 @@
 //! the board's nets, and SWDIO is read from there.
 
 use twinboard_sim::time::{Span, Time};
-use twinboard_sim::wire::{Drive, Edge, Level, PinId, SerialFrame, Signal};
+use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Signal};
 
+use super::capacitor::Capacitor;
 use crate::parts::PinObserver;
+use crate::parts::analog::SUPPLY_UV;
 use crate::parts::swd_pins::SwdPins;
 
 /// Ports of the family's largest chip.
@@ -132,6 +134,9 @@ pub struct Pins {
     probe: Option<Probe>,
     edges: Vec<Edge>,
     observers: Vec<Box<dyn PinObserver>>,
+    /// Microvolts that somebody holds against pins from outside.
+    held: Vec<(PinId, u32)>,
+    capacitors: Vec<Capacitor>,
     /// Characters on nets, so that a pin that is read shows their bits.
     characters: Vec<(PinId, Time, SerialFrame)>,
 }
@@ -160,6 +165,8 @@ impl Pins {
             probe: None,
             edges: Vec::with_capacity(16),
             observers: Vec::new(),
+            held: Vec::new(),
+            capacitors: Vec::new(),
             characters: Vec::with_capacity(8),
         }
     }
@@ -185,6 +192,42 @@ impl Pins {
     pub fn export(&mut self, pins: [u32; PORTS]) {
         for (port, mask) in self.ports.iter_mut().zip(pins) {
             port.exported = mask;
+        }
+    }
+
+    /// Connects a capacitor to ground to a pin.
+    pub fn add_capacitor(&mut self, capacitor: Capacitor) {
+        self.capacitors.push(capacitor);
+    }
+
+    /// Somebody holds so many microvolts against `pin`, or nothing any more.
+    pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
+        self.held.retain(|(other, _)| *other != pin);
+        self.held.extend(microvolts.map(|microvolts| (pin, microvolts)));
+    }
+
+    /// The voltage on `pin` in microvolts; `None` if nobody makes one.
+    #[must_use]
+    pub fn voltage(&self, now: Time, pin: PinId) -> Option<u32> {
+        if let Some((_, microvolts)) = self.held.iter().find(|(other, _)| *other == pin) {
+            return Some(*microvolts);
+        }
+        if let Some(capacitor) = self.capacitors.iter().find(|capacitor| capacitor.pin == pin) {
+            return Some(capacitor.voltage(now));
+        }
+        let (port, bit) = place(pin)?;
+        let port = &self.ports[port];
+        match Level::resolve([port.drives[bit as usize], port.outside[bit as usize]]) {
+            Level::High => Some(SUPPLY_UV),
+            Level::Low => Some(0),
+            Level::Unknown => None,
+        }
+    }
+
+    /// An alternate function that has `pin` pulses it too fast to follow: `high` of each `period` it is high.
+    pub fn pulse(&mut self, now: Time, pin: PinId, period: Span, high: Span) {
+        for observer in &mut self.observers {
+            observer.pulses(now, pin, period, high);
         }
     }
 
@@ -265,6 +308,11 @@ impl Pins {
         self.put(Edge { at: now, pin, signal: Signal::Serial(frame) });
     }
 
+    /// A peripheral does a step of a transfer on the I2C bus whose SDA is `pin`.
+    pub fn send_i2c(&mut self, now: Time, pin: PinId, step: I2cSignal) {
+        self.put(Edge { at: now, pin, signal: Signal::I2c(step) });
+    }
+
     /// The rest of the net of `pin` changes.
     pub fn outside(&mut self, pin: PinId, drive: Drive) {
         if let Some((port, bit)) = place(pin) {
@@ -306,6 +354,9 @@ impl Pins {
                 continue;
             }
             self.relevel(port, bit);
+            for capacitor in self.capacitors.iter_mut().filter(|capacitor| capacitor.pin == number(port, bit)) {
+                capacitor.drive(now, drive);
+            }
             if let Some(probe) = &mut self.probe
                 && (probe.swclk == (port, bit) || probe.swdio == (port, bit))
             {

@@ -19,6 +19,7 @@ use super::pins::{MUX_GPIO, PORTS, Pins};
 use super::port;
 use super::sim::Sim;
 use super::table::{ChipTable, Gate, Options};
+use super::usb0::Usb0;
 
 /// First address of the peripheral bridge, where slot 0 is.
 pub(super) const BRIDGE: u32 = 0x4000_0000;
@@ -64,6 +65,8 @@ pub struct Soc {
     pub(super) sim: Sim,
     pub(super) mcm: Mcm,
     pub(super) others: Vec<Box<dyn Peripheral>>,
+    /// The index of the USB controller in `others`.
+    usb: Option<usize>,
     clocks: Clocks,
     /// By slot of the bridge: who answers, and its clock gate.
     pub(super) slots: [(Answers, Option<Gate>); SLOTS],
@@ -108,6 +111,7 @@ impl Soc {
             sim: Sim::new(table.sim, options.unique_id),
             mcm: Mcm::default(),
             due: vec![Time::NEVER; OTHERS + others.len()],
+            usb: others.iter().position(|device| device.usb().is_some()),
             others,
             clocks: Clocks { sources, core: idle, bus: idle },
             slots,
@@ -129,6 +133,32 @@ impl Soc {
         let place = self.incoming.partition_point(|(at, _)| *at <= edge.at);
         self.incoming.insert(place, (edge.at, edge));
         self.hurry();
+    }
+
+    /// The USB controller, if the chip has one.
+    #[must_use]
+    pub fn usb(&self) -> Option<&Usb0> {
+        self.others[self.usb?].usb()
+    }
+
+    /// The same, to be changed.
+    pub fn usb_mut(&mut self) -> Option<&mut Usb0> {
+        self.others[self.usb?].usb_mut()
+    }
+
+    /// The host did something to the USB controller, or the core stored to RAM that it watches: its interrupt.
+    pub(super) fn settle_usb(&mut self, cycle: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        if let Some(index) = self.usb {
+            self.settle(OTHERS + index, cycle, memory, irq);
+        }
+    }
+
+    /// The core begins to sleep with SCR\[SLEEPDEEP\] set.
+    pub fn sleeps_deeply(&mut self, now: Time, memory: &mut Memory) {
+        for place in OTHERS..OTHERS + self.others.len() {
+            let (device, mut cx) = self.place(place, now, memory);
+            device.sleeps_deeply(&mut cx);
+        }
     }
 
     /// Whether RESET_b is held low: the pin has its function and a low level.
@@ -245,8 +275,14 @@ impl Soc {
                     self.request.get_or_insert(Request::Reset(Reset::Pin));
                 }
             }
-            // No chip of the family has a model of its I2C controllers yet.
-            Signal::I2c(_) => {}
+            Signal::I2c(step) => {
+                let now = self.clock.time(cycle);
+                for place in OTHERS..OTHERS + self.others.len() {
+                    let (device, mut cx) = self.place(place, now, memory);
+                    device.i2c(&mut cx, edge.pin, step);
+                    self.settle(place, cycle, memory, irq);
+                }
+            }
             Signal::Serial(frame) => {
                 self.pins.outside_serial(edge.pin, edge.at, frame);
                 let now = self.clock.time(cycle);

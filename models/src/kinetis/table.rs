@@ -3,13 +3,21 @@
 use twinboard_sim::cpu::arm::CoreConfig;
 use twinboard_sim::wire::PinId;
 
+use super::adc16::{Adc16, AdcSpec};
+use super::flexio::{Flexio, FlexioSpec};
 use super::ftfa::FlashSpec;
+use super::i2c::{I2c, I2cSpec};
+use super::low_power::{Llwu, LlwuSpec, Pmc, Smc};
+use super::lpuart::{Lpuart, LpuartSpec};
 use super::mcg::Mcg;
+use super::mcg_lite::McgLite;
 use super::peripheral::Peripheral;
 use super::pins::PORTS;
 use super::rcm::Rcm;
 use super::registers::{Registers, RegistersSpec};
 use super::sim::SimSpec;
+use super::tpm::Tpm;
+use super::usb0::{Usb0, UsbSpec};
 use crate::image::Start;
 
 /// A clock gate: the number of its SCGC register (4 to 7), and the bit there.
@@ -65,6 +73,26 @@ pub enum PeripheralKind {
     Mcg,
     /// RCM.
     Rcm,
+    /// MCG_Lite.
+    McgLite,
+    /// USB0.
+    Usb(UsbSpec),
+    /// LPUART.
+    Lpuart(LpuartSpec),
+    /// I2C.
+    I2c(I2cSpec),
+    /// ADC.
+    Adc(AdcSpec),
+    /// FlexIO.
+    Flexio(FlexioSpec),
+    /// TPM with so many channels.
+    Tpm(usize),
+    /// SMC.
+    Smc,
+    /// PMC.
+    Pmc,
+    /// LLWU.
+    Llwu(LlwuSpec),
     /// Registers only.
     Registers(RegistersSpec),
 }
@@ -76,6 +104,16 @@ impl PeripheralKind {
         match self {
             PeripheralKind::Mcg => Box::new(Mcg::new(options.crystal)),
             PeripheralKind::Rcm => Box::new(Rcm::default()),
+            PeripheralKind::McgLite => Box::new(McgLite::new(options.crystal)),
+            PeripheralKind::Usb(spec) => Box::new(Usb0::new(spec)),
+            PeripheralKind::Lpuart(spec) => Box::new(Lpuart::new(spec)),
+            PeripheralKind::I2c(spec) => Box::new(I2c::new(spec)),
+            PeripheralKind::Adc(spec) => Box::new(Adc16::new(spec)),
+            PeripheralKind::Flexio(spec) => Box::new(Flexio::new(spec)),
+            PeripheralKind::Tpm(channels) => Box::new(Tpm::new(channels)),
+            PeripheralKind::Smc => Box::new(Smc::default()),
+            PeripheralKind::Pmc => Box::new(Pmc::default()),
+            PeripheralKind::Llwu(spec) => Box::new(Llwu::new(spec)),
             PeripheralKind::Registers(spec) => Box::new(Registers::new(spec)),
         }
     }

@@ -22,7 +22,7 @@ mod ficr;
 mod gpio;
 mod gpiote;
 mod inert;
-mod line;
+pub(crate) mod line;
 mod mpu;
 mod nrf51822;
 mod nrf52820;
