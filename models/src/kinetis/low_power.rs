@@ -199,7 +199,7 @@ impl Llwu {
 
     /// PEn\[WUPEn\] of an input: 1 rising, 2 falling, 3 any.
     fn edge(&self, input: usize) -> u8 {
-        self.pe[input / 4 & 3] >> (2 * (input % 4)) & 3
+        self.pe[(input / 4) & 3] >> (2 * (input % 4)) & 3
     }
 }
 
@@ -275,7 +275,7 @@ impl Peripheral for Llwu {
                 edge => edge == 3,
             };
             if wakes {
-                self.flags[input / 8 & 1] |= 1 << (input % 8);
+                self.flags[(input / 8) & 1] |= 1 << (input % 8);
                 cx.ask(Request::Reset(Reset::Wakeup));
             }
         }

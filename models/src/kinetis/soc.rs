@@ -299,7 +299,9 @@ impl Soc {
     pub(super) fn run_until(&mut self, cycle: u64, memory: &mut Memory, irq: &mut IrqLines) {
         while self.due_cycle <= cycle {
             let now = self.clock.time(cycle);
-            if let Some((_, edge)) = self.incoming.pop_front_if(|(at, _)| *at <= now) {
+            if self.incoming.front().is_some_and(|(at, _)| *at <= now)
+                && let Some((_, edge)) = self.incoming.pop_front()
+            {
                 self.incoming_edge(cycle, edge, memory, irq);
             } else if let Some(place) = first_due(&self.due, now) {
                 let (device, mut cx) = self.place(place, now, memory);
