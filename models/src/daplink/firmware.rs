@@ -1,7 +1,6 @@
 //! The main loop: one task that does everything, one thing after the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use twinboard_sim::task::TaskClock;
 use twinboard_sim::time::{Span, Time};
@@ -9,7 +8,6 @@ use twinboard_sim::usb::MAX_PACKET;
 use twinboard_sim::wire::{Drive as PinDrive, Signal};
 
 use super::account::Account;
-use super::bootloader::{HELD, InterfaceFlash, Mode, OwnFlash};
 use super::cdc::Cdc;
 use super::config::{DapLinkConfig, NonVolatile};
 use super::dap;
@@ -49,46 +47,14 @@ pub(super) struct Hardware {
     pub uart: Uart,
     pub wire: SharedWire,
     pub account: Account,
-    pub relay: Relay,
 }
 
-/// Whether the chip can go on as something else, running what was written into its flash, and whether it has.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Relay {
-    pub possible: bool,
-    pub handed_over: Arc<AtomicBool>,
-}
-
-/// What a program leaves to the one that follows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Left {
-    /// The drive is to be left out.
-    drive_disabled: bool,
-    /// The bootloader is to stay.
-    hold: bool,
-}
-
-/// Runs the bootloader and what it starts, from power-on through every restart.
+/// Runs the firmware from power-on, through every restart.
 pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn() -> F) {
-    let mut left = Left::default();
+    let mut drive_disabled = false;
     loop {
-        let chip = hardware.config.chip();
-        let startable = hardware.settings.with_interface(|flash| flash.is_startable(chip));
-        if left.hold || hardware.io.button() || !startable {
-            let own = Hardware { config: Arc::new(hardware.config.in_bootloader()), ..hardware.clone() };
-            let mut bootloader = Firmware::new(&own, OwnFlash, false);
-            if left.hold {
-                bootloader.connect_at += HELD;
-            }
-            left = Left { hold: false, ..bootloader.live().await };
-            continue;
-        }
-        if hardware.relay.possible && hardware.settings.with_interface(|flash| *flash != InterfaceFlash::Native) {
-            hardware.relay.handed_over.store(true, Ordering::Relaxed);
-            std::future::pending::<()>().await;
-        }
-        let mut firmware = Firmware::new(&hardware, make_flash(), left.drive_disabled);
-        left = firmware.live().await;
+        let mut firmware = Firmware::new(&hardware, make_flash(), drive_disabled);
+        drive_disabled = firmware.live().await;
     }
 }
 
@@ -118,7 +84,7 @@ pub(super) struct Firmware<F> {
 
 impl<F: TargetFlash> Firmware<F> {
     fn new(hardware: &Hardware, flash: F, drive_disabled: bool) -> Firmware<F> {
-        let Hardware { clock, config, settings, usb, io, uart, wire, account, .. } = hardware.clone();
+        let Hardware { clock, config, settings, usb, io, uart, wire, account } = hardware.clone();
         let serial = config.serial(drive_disabled);
         let table = config.personality();
         let core = Core {
@@ -157,12 +123,8 @@ impl<F: TargetFlash> Firmware<F> {
         }
     }
 
-    fn in_bootloader(&self) -> bool {
-        self.core.config.mode == Mode::Bootloader
-    }
-
-    /// The main loop, until a restart.
-    async fn live(&mut self) -> Left {
+    /// The main loop, until a restart; whether the drive is to be left out after it.
+    async fn live(&mut self) -> bool {
         self.core.usb.attach(false);
         self.core.io.set(pins::POWER_LED, true);
         self.light_lamp();
@@ -173,14 +135,13 @@ impl<F: TargetFlash> Firmware<F> {
                 self.tick().await;
                 if ticks % SLOW_TICK == 0 && self.slow_tick().await == AfterTick::Restart {
                     self.core.usb.attach(false);
-                    return Left { drive_disabled: self.drive.disabled, hold: self.drive.hold };
+                    return self.drive.disabled;
                 }
                 ticks += 1;
                 next_tick += TICK;
             }
             let busy = self.usb_events().await;
-            // The bootloader has no serial port.
-            let next_cdc = if self.in_bootloader() { Time::NEVER } else { self.cdc.poll(&mut self.core) };
+            let next_cdc = self.cdc.poll(&mut self.core);
             if self.cdc.take_reset() {
                 self.target(TargetState::ResetRun).await;
             }
@@ -236,9 +197,7 @@ impl<F: TargetFlash> Firmware<F> {
         if events.reset {
             self.standard.reset();
             self.configured(false);
-            if !self.in_bootloader() {
-                self.cdc.bus_reset(&mut self.core);
-            }
+            self.cdc.bus_reset(&mut self.core);
         }
         match events.vbus {
             Some(false) => {
@@ -260,12 +219,8 @@ impl<F: TargetFlash> Firmware<F> {
         self.msc = Msc::default();
         if configured {
             self.msc.configured(&self.core.usb);
-            if self.descriptors.interfaces.cdc.is_some() {
-                self.cdc.configured(&mut self.core);
-            }
-            if self.descriptors.interfaces.hid.is_some() {
-                self.core.usb.arm(endpoint::HID, MAX_PACKET);
-            }
+            self.cdc.configured(&mut self.core);
+            self.core.usb.arm(endpoint::HID, MAX_PACKET);
             if self.descriptors.interfaces.bulk.is_some() {
                 self.core.usb.arm(endpoint::BULK, MAX_PACKET);
             }
@@ -304,8 +259,7 @@ impl<F: TargetFlash> Firmware<F> {
     /// Every 30 ms: reset button and activity LED.
     async fn tick(&mut self) {
         let pressed = self.core.io.button();
-        // In the bootloader the button does nothing: it knows no target.
-        if pressed != self.button && !self.core.flash_busy && !self.in_bootloader() {
+        if pressed != self.button && !self.core.flash_busy {
             self.button = pressed;
             let held = self.core.config.personality().target.button;
             self.target(if pressed { held } else { TargetState::ResetRun }).await;
@@ -320,7 +274,7 @@ impl<F: TargetFlash> Firmware<F> {
     /// Lights the activity LED when its pin becomes an output, and leaves it when it is none any more.
     fn light_lamp(&mut self) {
         let table = &self.core.config.personality().lamp;
-        let on = !table.needs_host || self.in_bootloader() || self.standard.configured();
+        let on = !table.needs_host || self.standard.configured();
         if self.lamp_on != on {
             self.lamp_on = on;
             let drive = match (on, table.lit) {

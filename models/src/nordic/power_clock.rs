@@ -68,12 +68,6 @@ impl PowerClock {
         }
     }
 
-    /// VBUS comes or goes.
-    pub fn vbus(&mut self, now: u64, present: bool) {
-        let events = self.power.set_vbus(now, present);
-        self.events.raise_all(events);
-    }
-
     /// CTRL-AP.ERASEALL has finished.
     pub fn erased_all(&mut self) {
         if let Guard::ApProtect(approtect) = &mut self.guard {
@@ -126,11 +120,11 @@ impl Peripheral for PowerClock {
     }
 
     fn next(&self, _: &LfClk) -> u64 {
-        self.clock.next().min(self.power.next())
+        self.clock.next()
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        let events = self.clock.run(cx) | self.power.run(cx.now);
+        let events = self.clock.run(cx);
         self.events.raise_all(events);
     }
 }
