@@ -28,12 +28,6 @@ pub fn load(dir: &Path, specimen: u32, powered: &Powered) -> Result<(), Failure>
                     chip.set_uicr(&bytes);
                 }
             }
-            Model::Kinetis(chip) => {
-                let mut chip = chip.lock();
-                if let Some(bytes) = read(&path("flash"), chip.flash().len())? {
-                    chip.set_flash(&bytes);
-                }
-            }
             Model::DapLink(chip) => {
                 let path = path("toml");
                 let Some(bytes) = read(&path, 4096)? else { continue };
@@ -78,7 +72,6 @@ pub fn save(dir: &Path, specimen: u32, powered: &Powered) -> Result<(), Failure>
                 write("flash", chip.flash())?;
                 write("uicr", chip.uicr())?;
             }
-            Model::Kinetis(chip) => write("flash", chip.lock().flash())?,
             Model::DapLink(chip) => {
                 let settings = chip.lock().settings().settings();
                 write("toml", toml::to_string(&settings).map_err(Failure::job)?.as_bytes())?;

@@ -21,7 +21,7 @@ use super::wild::Wild;
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
 use crate::image::{BlockIds, Image};
-use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options, ResetPin};
+use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
 use crate::parts::world::SharedWorld;
 
@@ -86,11 +86,9 @@ impl BoardFile {
                 "daplink" => {
                     let promise = Promise::default();
                     let mut on_wire = self.chips.iter().filter(|other| is(other.probe.as_ref(), name));
-                    let mut shared_reset = false;
                     let wire: Box<dyn SwdWire> = match on_wire.next() {
                         Some(target) => {
                             let chip = targets[target.name.as_ref() as &str].clone();
-                            shared_reset = chip.lock().table().reset_pin == ResetPin::Swdio;
                             let dap = chip.lock().table().dap;
                             let mut link = SwdLink::new(dap, chip);
                             if options.watch_wires {
@@ -101,7 +99,7 @@ impl BoardFile {
                         None => open_wire(),
                     };
                     let wire = Box::new(PromisingWire::new(wire, promise.clone()));
-                    let (model, chip) = interface::build(entry, options, wire, shared_reset)?;
+                    let (model, chip) = interface::build(entry, options, wire)?;
                     (model, chip, Some(promise))
                 }
                 other => {
@@ -121,7 +119,7 @@ impl BoardFile {
             let absent = || BoardError::at(pin, "a pin that the native interface firmware has was expected");
             self.terminal(&indices, options, pin)?.ok_or_else(absent)
         };
-        let mut exported: BTreeMap<usize, Vec<PinId>> = BTreeMap::new();
+        let mut exported: BTreeMap<usize, u64> = BTreeMap::new();
         let mut nets: BTreeMap<&str, (NetId, Drive)> = BTreeMap::new();
         let mut wires = Vec::new();
         let mut serial_net = None;
@@ -132,7 +130,7 @@ impl BoardFile {
             // What a pin does that no other chip sees need not leave its chip, unless somebody records the wires.
             if ends.len() > 1 || options.watch_wires {
                 for end in &ends {
-                    exported.entry(end.chip).or_default().push(end.pin);
+                    *exported.entry(end.chip).or_default() |= 1 << end.pin.0.min(63);
                 }
             }
             let pull = match entry.pull {
@@ -148,13 +146,8 @@ impl BoardFile {
             }
         }
         for (index, (_, model)) in chips.iter().enumerate() {
-            let pins = exported.remove(&index).unwrap_or_default();
-            match model {
-                Model::Nrf5(chip) => {
-                    chip.lock().export_pins(pins.iter().fold(0, |mask, pin| mask | 1 << pin.0.min(63)));
-                }
-                Model::Kinetis(chip) => chip.lock().export_pins(pins),
-                Model::DapLink(_) => {}
+            if let Model::Nrf5(chip) = model {
+                chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
             }
         }
         let contacts = self.attach_edge(&mut builder, &nets, find)?;
@@ -478,7 +471,7 @@ mod tests {
         let cases = [
             (
                 "[[chip]]\nname='u'\nmodel='z80'\n",
-                "daplink or nrf52833 or nrf51822 was expected, there is no model z80",
+                "daplink or nrf52833 or nrf51822 or nrf52820 was expected, there is no model z80",
                 "'z80'",
             ),
             ("[[net]]\nname='N'\npins=['t.P0.32']\n", "nrf52833 has no pin P0.32", "'t.P0.32'"),

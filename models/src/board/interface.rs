@@ -8,12 +8,12 @@ use twinboard_sim::board::SharedChip;
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::wire::PinId;
 
-use super::build::{PowerOn, over_defaults, settings};
+use super::build::{PowerOn, nordic_chip, nrf5_pin, over_defaults, settings};
 use super::file::{BoardError, BoardFile, ChipEntry, EmulatedEntry};
 use super::powered::Model;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
 use crate::image::{Image, Start};
-use crate::kinetis::{self, Kinetis};
+use crate::nordic::{ChipTable, Nrf5, Options};
 use crate::parts::swd_pins::SwdPins;
 
 /// What the interface chip runs instead of native firmware.
@@ -38,16 +38,15 @@ pub(super) fn in_force<'a>(entry: &'a ChipEntry, options: &PowerOn<'_>) -> Optio
     entry.emulated.as_ref().filter(|_| options.interface.is_some())
 }
 
-/// Makes the interface chip, at its end of the SWD wire `wire`. `shared_reset`: the target's reset input is SWDIO.
+/// Makes the interface chip, at its end of the SWD wire `wire`.
 pub(super) fn build(
     entry: &ChipEntry,
     options: &PowerOn<'_>,
     wire: Box<dyn SwdWire>,
-    shared_reset: bool,
 ) -> Result<(Model, SharedChip), BoardError> {
     let config = config(entry, options)?;
     if let (Some(place), Some(program)) = (in_force(entry, options), options.interface) {
-        return emulated(place, &config, program, wire, shared_reset);
+        return emulated(place, &config, program, wire);
     }
     let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
     Ok((Model::DapLink(chip.clone()), chip))
@@ -59,45 +58,50 @@ fn emulated(
     config: &DapLinkConfig,
     program: InterfaceProgram<'_>,
     wire: Box<dyn SwdWire>,
-    shared_reset: bool,
 ) -> Result<(Model, SharedChip), BoardError> {
     let model: &str = entry.model.as_ref();
-    if let Some(table) = kinetis_chip(model) {
-        let [low, middle, high, _] = config.device_id;
-        let options = kinetis::Options {
-            unique_id: [high, middle, low],
-            start: program.start,
-            image: contents(program.image),
-            ..kinetis::Options::default()
-        };
-        let mut chip = Kinetis::new(table, &options);
-        let [swclk, swdio] = swd_pins(entry)?;
-        chip.attach_probe(SwdPins::new(wire).with_shared_reset(shared_reset), swclk, swdio);
-        let chip = Arc::new(Mutex::new(chip));
-        return Ok((Model::Kinetis(chip.clone()), chip));
+    if let Some(table) = nordic_chip(model) {
+        let chip = Arc::new(Mutex::new(nordic(table, entry, program, config, wire)?));
+        return Ok((Model::Nrf5(chip.clone()), chip));
     }
     Err(BoardError::at(&entry.model, format!("there is no interface chip {model}")))
 }
 
-/// The bytes of an image and their addresses.
-fn contents(image: &Image) -> Vec<(u32, Vec<u8>)> {
-    image.segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect()
-}
-
-/// SWCLK and SWDIO of an emulated chip.
-fn swd_pins(entry: &EmulatedEntry) -> Result<[PinId; 2], BoardError> {
+/// An interface chip of the nRF5 family with its program.
+fn nordic(
+    table: &'static ChipTable,
+    emulated: &EmulatedEntry,
+    program: InterfaceProgram<'_>,
+    config: &DapLinkConfig,
+    wire: Box<dyn SwdWire>,
+) -> Result<Nrf5, BoardError> {
     let pin = |signal: &str| {
-        let place = entry.pins.get(signal);
-        let place = place.ok_or_else(|| BoardError::at(&entry.model, format!("a pin for {signal} was expected")))?;
-        let model: &str = entry.model.as_ref();
-        let unknown = || BoardError::at(place, format!("{model} has no pin {}", place.as_ref()));
-        chip_pin(entry, place).ok_or_else(unknown)
+        let place = emulated.pins.get(signal);
+        place.map(|place| chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))).transpose()
     };
-    Ok([pin("SWCLK")?, pin("SWDIO")?])
+    // What the firmware reads as its unique id: the part, DEVICEID, 0.
+    let [_, low, high, _] = config.device_id;
+    let mut chip = Nrf5::new(
+        table,
+        &Options {
+            device_id: u64::from(high) << 32 | u64::from(low),
+            usb_socket: true,
+            start: program.start,
+            image: program.image.segments.iter().map(|part| (part.address, part.bytes.clone())).collect(),
+            ..Options::default()
+        },
+    );
+    if let (Some(swclk), Some(swdio)) = (pin("SWCLK")?, pin("SWDIO")?) {
+        chip.attach_probe(SwdPins::new(wire), swclk, swdio);
+    }
+    if let Some(pin) = pin("VBUS_ABSENT")? {
+        chip.wire_vbus_absent(pin);
+    }
+    Ok(chip)
 }
 
-fn kinetis_chip(model: &str) -> Option<&'static kinetis::ChipTable> {
-    kinetis::CHIPS.iter().copied().find(|table| table.name == model)
+fn no_such_pin(emulated: &EmulatedEntry, place: &Spanned<String>) -> BoardError {
+    BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref()))
 }
 
 /// What the native firmware is told; an emulated chip takes its unique id from it.
@@ -128,17 +132,13 @@ pub(super) fn pin(entry: &ChipEntry, options: &PowerOn<'_>, name: &str) -> Resul
         // The native firmware may have a pin that the chip has nothing for.
         return Ok(native_pin(name).map(|_| Found::Elsewhere));
     };
-    let pin = chip_pin(emulated, place)
-        .ok_or_else(|| BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref())))?;
+    let pin = chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))?;
     Ok(Some(Found::Pin(pin)))
 }
 
 /// A pin of the emulated chip by the name that its manual gives it.
 fn chip_pin(emulated: &EmulatedEntry, name: &Spanned<String>) -> Option<PinId> {
-    if kinetis_chip(emulated.model.as_ref()).is_some() {
-        return kinetis::pin_by_name(name.as_ref());
-    }
-    super::build::nordic_chip(emulated.model.as_ref()).and_then(|table| super::build::nrf5_pin(table, name.as_ref()))
+    nordic_chip(emulated.model.as_ref()).and_then(|table| nrf5_pin(table, name.as_ref()))
 }
 
 fn native_pin(name: &str) -> Option<PinId> {

@@ -15,7 +15,6 @@ use super::parts::Contact;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
-use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
 use crate::parts::speaker::SharedSpeaker;
@@ -28,8 +27,6 @@ pub enum Model {
     DapLink(Arc<Mutex<DapLink>>),
     /// A chip of the nRF5 family that runs a program.
     Nrf5(Arc<Mutex<Nrf5>>),
-    /// A chip of the Kinetis L family that runs a program.
-    Kinetis(Arc<Mutex<Kinetis>>),
 }
 
 /// A button: released, the net is as its resistor makes it.

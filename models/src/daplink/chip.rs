@@ -1,6 +1,7 @@
 //! The interface chip as the board sees it: pins, a USB socket, and time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use twinboard_sim::chip::Chip;
@@ -13,7 +14,7 @@ use twinboard_sim::wire::Edge;
 
 use super::account::{Account, Spent};
 use super::config::{DapLinkConfig, NonVolatile};
-use super::firmware::{self, Hardware};
+use super::firmware::{self, Hardware, Relay};
 use super::flash::FlashManager;
 use super::shared::{Io, SharedWire, TargetFlash};
 use super::uart::Uart;
@@ -33,6 +34,7 @@ pub struct DapLink {
     io: Io,
     account: Account,
     settings: NonVolatile,
+    relay: Relay,
     /// Edges on their way to the chip's pins, in the order of their times.
     incoming: Vec<Edge>,
 }
@@ -44,6 +46,14 @@ impl DapLink {
         DapLink::with_flash(config, wire, FlashManager::default)
     }
 
+    /// The same for a chip that somebody takes the place of when its bootloader starts an image that it has written: see
+    /// [`DapLink::hands_over`].
+    #[must_use]
+    pub fn relayed(config: DapLinkConfig, wire: SharedWire) -> DapLink {
+        let relay = Relay { possible: true, ..Relay::default() };
+        DapLink::build(config, wire, FlashManager::default, relay)
+    }
+
     /// The same with another flash manager, which `make_flash` makes anew at every start.
     #[must_use]
     pub fn with_flash<F: TargetFlash + 'static>(
@@ -51,13 +61,22 @@ impl DapLink {
         wire: Box<dyn SwdWire>,
         make_flash: impl Fn() -> F + Clone + Send + 'static,
     ) -> DapLink {
+        DapLink::build(config, Arc::new(Mutex::new(wire)), make_flash, Relay::default())
+    }
+
+    fn build<F: TargetFlash + 'static>(
+        config: DapLinkConfig,
+        wire: SharedWire,
+        make_flash: impl Fn() -> F + Clone + Send + 'static,
+        relay: Relay,
+    ) -> DapLink {
         let settings = NonVolatile::new(config.settings);
         let config = Arc::new(config);
-        let wire: SharedWire = Arc::new(Mutex::new(wire));
         let account = Account::default();
-        let (its_account, its_settings) = (account.clone(), settings.clone());
+        let (its_account, its_settings, its_relay) = (account.clone(), settings.clone(), relay.clone());
         let boot: Boot = Box::new(move |at| {
             wire.lock().power_cycle();
+            its_relay.handed_over.store(false, Ordering::Relaxed);
             let mut handles = None;
             let task = Task::new(at, |clock| {
                 let usb = UsbDevice::new(clock.clone());
@@ -73,6 +92,7 @@ impl DapLink {
                     uart,
                     wire: wire.clone(),
                     account: its_account.clone(),
+                    relay: its_relay.clone(),
                 };
                 firmware::run(hardware, make_flash.clone())
             });
@@ -80,7 +100,14 @@ impl DapLink {
             (task, usb, io)
         });
         let (task, usb, io) = boot(Time::ZERO);
-        DapLink { boot, task, usb, io, account, settings: its_settings, incoming: Vec::new() }
+        DapLink { boot, task, usb, io, account, settings: its_settings, relay, incoming: Vec::new() }
+    }
+
+    /// Whether the bootloader has started what was written into the chip's flash: from now on, until the next power-on,
+    /// the chip is what that image makes of it.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.relay.handed_over.load(Ordering::Relaxed)
     }
 
     /// Where the firmware's time went since power-on.

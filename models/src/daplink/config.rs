@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use twinboard_sim::time::Span;
 
+use super::bootloader::{BootloaderUrl, InterfaceFlash, Mode};
 use super::personality::{Board, Personality};
 
 /// The identity and the build of the firmware, as burnt into the interface chip. [`DapLinkConfig::of`] has those of the
@@ -55,6 +56,14 @@ pub struct DapLinkConfig {
     pub connect_delay_ms: u64,
     /// The settings that the chip is delivered with.
     pub settings: Settings,
+    /// Board id of the bootloader, which serves several boards.
+    pub bootloader_board_id: u16,
+    /// Which of the chip's two programs this is.
+    #[serde(skip)]
+    pub mode: Mode,
+    /// While the bootloader runs: the version of the interface.
+    #[serde(skip)]
+    pub interface_version: u16,
 }
 
 impl Default for DapLinkConfig {
@@ -89,7 +98,12 @@ impl DapLinkConfig {
     /// The URL of MICROBIT.HTM and of DETAILS.TXT.
     #[must_use]
     pub fn target_url(&self) -> String {
-        format!("{}{:04x}&v={:04}", self.url, self.board_id, self.version)
+        let url = format!("{}{:04x}&v={:04}", self.url, self.board_id, self.version);
+        match (self.mode, self.personality().bootloader.url) {
+            (Mode::Interface, _) => url,
+            (Mode::Bootloader, BootloaderUrl::Noted) => url + "&bl=1",
+            (Mode::Bootloader, BootloaderUrl::Plain(url)) => url.into(),
+        }
     }
 
     /// From power-on to the pull-up on D+.
@@ -129,24 +143,40 @@ impl Default for Settings {
 
 /// What the interface chip's flash keeps over a power cut. Shared between the chip and its firmware.
 #[derive(Clone, Debug)]
-pub struct NonVolatile(Arc<Mutex<Settings>>);
+pub struct NonVolatile(Arc<Mutex<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    settings: Settings,
+    interface: InterfaceFlash,
+}
 
 impl NonVolatile {
     /// A configuration page with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> NonVolatile {
-        NonVolatile(Arc::new(Mutex::new(settings)))
+        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native })))
     }
 
     /// The settings.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        *self.0.lock()
+        self.0.lock().settings
     }
 
     /// Changes the settings.
     pub fn change(&self, f: impl FnOnce(&mut Settings)) {
-        f(&mut self.0.lock());
+        f(&mut self.0.lock().settings);
+    }
+
+    /// Looks at the interface firmware, or writes into it.
+    pub fn with_interface<T>(&self, f: impl FnOnce(&mut InterfaceFlash) -> T) -> T {
+        f(&mut self.0.lock().interface)
+    }
+
+    /// Puts another interface firmware there.
+    pub fn set_interface(&self, flash: InterfaceFlash) {
+        self.0.lock().interface = flash;
     }
 }
 

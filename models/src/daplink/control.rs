@@ -50,7 +50,7 @@ impl DescriptorSource for Identity<'_> {
             (None, 0x01) => Some(&d.device),
             (None, 0x02) if index == 0 => Some(&d.configuration),
             (None, 0x03) => d.strings.get(usize::from(index)).map(Vec::as_slice),
-            (None, 0x0f) => Some(&d.bos),
+            (None, 0x0f) if !d.bos.is_empty() => Some(&d.bos),
             (Some(number), 0x21) if d.interfaces.is_hid(number) => Some(d.hid()),
             (Some(number), 0x22) if d.interfaces.is_hid(number) => Some(&HID_REPORT),
             _ => None,
@@ -108,7 +108,9 @@ impl<F: TargetFlash> Firmware<F> {
             }
             VENDOR_DEVICE if setup.is_in() => {
                 let answer = match (setup.request, setup.index) {
-                    (MS_OS_VENDOR_CODE, MS_OS_DESCRIPTOR_SET) => Some(self.descriptors.ms_os.as_slice()),
+                    (MS_OS_VENDOR_CODE, MS_OS_DESCRIPTOR_SET) => {
+                        Some(self.descriptors.ms_os.as_slice()).filter(|set| !set.is_empty())
+                    }
                     (WEBUSB_VENDOR_CODE, WEBUSB_GET_URL) => self.descriptors.webusb_url(setup.value as u8),
                     _ => None,
                 };

@@ -3,6 +3,7 @@
 //! The firmware assembles its configuration at start: with the drive switched off, the mass-storage interface is left
 //! out and every later interface moves down by one.
 
+use super::bootloader::Mode;
 use super::config::DapLinkConfig;
 use super::personality::UsbTable;
 
@@ -50,12 +51,12 @@ pub const HID_REPORT: [u8; 33] = [
 pub struct Interfaces {
     /// Mass storage, unless it is switched off.
     pub msc: Option<u8>,
-    /// CDC communication; CDC data is the one after it.
-    pub cdc: u8,
-    /// HID.
-    pub hid: u8,
-    /// WebUSB, which has no endpoints of its own.
-    pub webusb: u8,
+    /// CDC communication, if there is one; CDC data is the one after it.
+    pub cdc: Option<u8>,
+    /// HID, if there is one.
+    pub hid: Option<u8>,
+    /// WebUSB, which has no endpoints of its own, if there is one.
+    pub webusb: Option<u8>,
     /// CMSIS-DAP v2, if there is such a function.
     pub bulk: Option<u8>,
     /// bNumInterfaces.
@@ -67,13 +68,17 @@ impl Interfaces {
         let cdc = u8::from(!drive_disabled);
         Interfaces {
             msc: (!drive_disabled).then_some(0),
-            cdc,
-            hid: cdc + 2,
-            webusb: cdc + 3,
+            cdc: Some(cdc),
+            hid: Some(cdc + 2),
+            webusb: Some(cdc + 3),
             bulk: table.bulk.map(|_| cdc + 4),
             count: cdc + 4 + u8::from(table.bulk.is_some()),
         }
     }
+
+    /// The bootloader has the drive and nothing else.
+    const BOOTLOADER: Interfaces =
+        Interfaces { msc: Some(0), cdc: None, hid: None, webusb: None, bulk: None, count: 1 };
 
     /// Whether wIndex names the mass-storage interface.
     #[must_use]
@@ -84,13 +89,13 @@ impl Interfaces {
     /// Whether wIndex names one of the two CDC interfaces.
     #[must_use]
     pub fn is_cdc(&self, index: u16) -> bool {
-        (u16::from(self.cdc)..=u16::from(self.cdc) + 1).contains(&index)
+        self.cdc.is_some_and(|cdc| (u16::from(cdc)..=u16::from(cdc) + 1).contains(&index))
     }
 
     /// Whether wIndex names an interface that takes HID requests: HID itself, or WebUSB, which borrows them.
     #[must_use]
     pub fn is_hid(&self, index: u16) -> bool {
-        [self.hid, self.webusb].map(u16::from).contains(&index)
+        [self.hid, self.webusb].into_iter().flatten().any(|number| u16::from(number) == index)
     }
 }
 
@@ -118,6 +123,9 @@ impl Descriptors {
     /// The descriptors of `config`, with the drive or without.
     #[must_use]
     pub fn new(config: &DapLinkConfig, serial: &str, drive_disabled: bool) -> Descriptors {
+        if config.mode == Mode::Bootloader {
+            return Descriptors::of_bootloader(config, serial);
+        }
         let table = &config.personality().usb;
         let interfaces = Interfaces::new(table, drive_disabled);
         let ms_os = ms_os(interfaces);
@@ -131,6 +139,28 @@ impl Descriptors {
             strings: strings(table, serial),
             interfaces,
             webusb_urls: WebUsbUrls::new(config.board_id),
+        }
+    }
+
+    /// A USB 1.1 drive without anything else.
+    fn of_bootloader(config: &DapLinkConfig, serial: &str) -> Descriptors {
+        let configuration = configuration(config, Interfaces::BOOTLOADER);
+        let mut device = device();
+        device[2..7].copy_from_slice(&[0x10, 0x01, 0, 0, 0]);
+        Descriptors {
+            device,
+            endpoints: endpoint_addresses(&configuration),
+            configuration,
+            bos: Vec::new(),
+            ms_os: Vec::new(),
+            strings: string_descriptors(&[
+                config.personality().usb.manufacturer,
+                "DAPLink CMSIS-DAP",
+                serial,
+                "USB_MSC",
+            ]),
+            interfaces: Interfaces::BOOTLOADER,
+            webusb_urls: WebUsbUrls { memory: Vec::new(), board_id: String::new() },
         }
     }
 
@@ -187,9 +217,13 @@ fn configuration(config: &DapLinkConfig, interfaces: Interfaces) -> Vec<u8> {
     use endpoint::{BULK, CDC, CDC_NOTIFY, HID, MSC};
 
     if let Some(number) = interfaces.msc {
-        interface(number, 2, [0x08, 0x06, 0x50], 8, &[&bulk(0x80 | MSC), &bulk(MSC)]);
+        let text = if interfaces.cdc.is_some() { 8 } else { 4 };
+        interface(number, 2, [0x08, 0x06, 0x50], text, &[&bulk(0x80 | MSC), &bulk(MSC)]);
     }
-    let (comm, data) = (interfaces.cdc, interfaces.cdc + 1);
+    let (Some(comm), Some(hid), Some(webusb)) = (interfaces.cdc, interfaces.hid, interfaces.webusb) else {
+        return sized(d);
+    };
+    let data = comm + 1;
     let association = [8, 11, comm, 2, 0x02, 0x02, 0x01, 4];
     let communication: [&[u8]; 5] = [
         &[5, 0x24, 0x00, 0x10, 0x01], // Header: CDC 1.10
@@ -203,19 +237,24 @@ fn configuration(config: &DapLinkConfig, interfaces: Interfaces) -> Vec<u8> {
     interface(data, 2, [0x0a, 0x00, 0x00], 5, &[&bulk(CDC), &bulk(0x80 | CDC)]);
     let report = HID_REPORT.len() as u8;
     interface(
-        interfaces.hid,
+        hid,
         2,
         [0x03, 0x00, 0x00],
         6,
         &[&[9, 0x21, 0x00, 0x01, 0, 1, 0x22, report, 0], &interrupt(0x80 | HID, 64, 1), &interrupt(HID, 64, 1)],
     );
-    interface(interfaces.webusb, 0, [0xff, 0x03, 0x00], 7, &[]);
+    interface(webusb, 0, [0xff, 0x03, 0x00], 7, &[]);
     if let Some(number) = interfaces.bulk {
         interface(number, 2, [0xff, 0x00, 0x00], 9, &[&bulk(BULK), &bulk(0x80 | BULK)]);
     }
 
     let before_cdc = 9 + if interfaces.msc.is_some() { 23 } else { 0 };
     d.splice(before_cdc..before_cdc, association);
+    sized(d)
+}
+
+/// A configuration with its wTotalLength.
+fn sized(mut d: Vec<u8>) -> Vec<u8> {
     let total = (d.len() as u16).to_le_bytes();
     d[2..4].copy_from_slice(&total);
     d
@@ -232,8 +271,12 @@ fn strings(table: &UsbTable, serial: &str) -> Vec<Vec<u8>> {
         "WebUSB: CMSIS-DAP",
         "USB_MSC",
     ];
+    string_descriptors(&texts.into_iter().chain(table.bulk).collect::<Vec<_>>())
+}
+
+fn string_descriptors(texts: &[&str]) -> Vec<Vec<u8>> {
     let mut all = vec![vec![4, 3, 0x09, 0x04]];
-    all.extend(texts.into_iter().chain(table.bulk).map(|text| {
+    all.extend(texts.iter().map(|text| {
         let mut descriptor = vec![0, 3];
         descriptor.extend(utf16(text));
         descriptor[0] = descriptor.len() as u8;
@@ -264,10 +307,10 @@ fn bos(ms_os_length: u16) -> Vec<u8> {
 /// The descriptor set that binds WinUSB to the vendor interfaces: a header, then a function subset for each with a
 /// compatible id and the GUID that programs look for.
 fn ms_os(interfaces: Interfaces) -> Vec<u8> {
-    let webusb = (interfaces.webusb, "{92CE6462-9C77-46FE-933B-31CB9C5AA3B9}");
+    let webusb = interfaces.webusb.map(|number| (number, "{92CE6462-9C77-46FE-933B-31CB9C5AA3B9}"));
     let bulk = interfaces.bulk.map(|number| (number, "{CDB3B5AD-293B-4663-AA36-1AAE46463776}"));
     let mut d = vec![10, 0, 0x00, 0x00, 0x00, 0x00, 0x03, 0x06, 0, 0];
-    for (interface, guid) in [Some(webusb), bulk].into_iter().flatten() {
+    for (interface, guid) in [webusb, bulk].into_iter().flatten() {
         d.extend([8, 0, 0x02, 0x00, interface, 0, 160, 0]); // function subset header
         d.extend([20, 0, 0x03, 0x00]); // compatible id
         d.extend(*b"WINUSB\0\0\0\0\0\0\0\0\0\0");
@@ -362,10 +405,21 @@ mod tests {
         let d = descriptors(true);
         assert_eq!(d.configuration.len(), 162 - 23);
         assert_eq!(d.configuration[4], 5);
-        assert_eq!(d.interfaces.cdc, 0);
+        assert_eq!(d.interfaces.cdc, Some(0));
         let call_management = walk(&d.configuration).find(|i| i[1..3] == [0x24, 1]);
         assert_eq!(call_management, Some(&[5, 0x24, 1, 3, 2][..]));
         assert_eq!((d.ms_os[14], d.ms_os[174]), (3, 4));
+    }
+
+    #[test]
+    fn the_bootloader_is_a_usb_1_1_drive_of_32_bytes() {
+        let config = DapLinkConfig::default().in_bootloader();
+        let d = Descriptors::new(&config, &config.serial(false), false);
+        assert_eq!(d.device[..8], [18, 1, 0x10, 0x01, 0, 0, 0, 64]);
+        let expected = [9, 2, 32, 0, 1, 1, 0, 0x80, 0xfa, 9, 4, 0, 0, 2, 8, 6, 0x50, 4];
+        assert_eq!(d.configuration[..18], expected);
+        assert_eq!((d.configuration.len(), &d.endpoints[..]), (32, &[0x82, 0x02][..]));
+        assert_eq!((d.strings.len(), d.bos.len(), d.ms_os.len()), (5, 0, 0));
     }
 
     #[test]

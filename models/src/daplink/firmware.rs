@@ -1,6 +1,7 @@
 //! The main loop: one task that does everything, one thing after the other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use twinboard_sim::task::TaskClock;
 use twinboard_sim::time::{Span, Time};
@@ -8,6 +9,7 @@ use twinboard_sim::usb::MAX_PACKET;
 use twinboard_sim::wire::{Drive as PinDrive, Signal};
 
 use super::account::Account;
+use super::bootloader::{HELD, InterfaceFlash, Mode, OwnFlash};
 use super::cdc::Cdc;
 use super::config::{DapLinkConfig, NonVolatile};
 use super::dap;
@@ -47,14 +49,46 @@ pub(super) struct Hardware {
     pub uart: Uart,
     pub wire: SharedWire,
     pub account: Account,
+    pub relay: Relay,
 }
 
-/// Runs the firmware from power-on, through every restart.
+/// Whether the chip can go on as something else, running what was written into its flash, and whether it has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Relay {
+    pub possible: bool,
+    pub handed_over: Arc<AtomicBool>,
+}
+
+/// What a program leaves to the one that follows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Left {
+    /// The drive is to be left out.
+    drive_disabled: bool,
+    /// The bootloader is to stay.
+    hold: bool,
+}
+
+/// Runs the bootloader and what it starts, from power-on through every restart.
 pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn() -> F) {
-    let mut drive_disabled = false;
+    let mut left = Left::default();
     loop {
-        let mut firmware = Firmware::new(&hardware, make_flash(), drive_disabled);
-        drive_disabled = firmware.live().await;
+        let chip = hardware.config.chip();
+        let startable = hardware.settings.with_interface(|flash| flash.is_startable(chip));
+        if left.hold || hardware.io.button() || !startable {
+            let own = Hardware { config: Arc::new(hardware.config.in_bootloader()), ..hardware.clone() };
+            let mut bootloader = Firmware::new(&own, OwnFlash, false);
+            if left.hold {
+                bootloader.connect_at += HELD;
+            }
+            left = Left { hold: false, ..bootloader.live().await };
+            continue;
+        }
+        if hardware.relay.possible && hardware.settings.with_interface(|flash| *flash != InterfaceFlash::Native) {
+            hardware.relay.handed_over.store(true, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
+        let mut firmware = Firmware::new(&hardware, make_flash(), left.drive_disabled);
+        left = firmware.live().await;
     }
 }
 
@@ -84,7 +118,7 @@ pub(super) struct Firmware<F> {
 
 impl<F: TargetFlash> Firmware<F> {
     fn new(hardware: &Hardware, flash: F, drive_disabled: bool) -> Firmware<F> {
-        let Hardware { clock, config, settings, usb, io, uart, wire, account } = hardware.clone();
+        let Hardware { clock, config, settings, usb, io, uart, wire, account, .. } = hardware.clone();
         let serial = config.serial(drive_disabled);
         let table = config.personality();
         let core = Core {
@@ -123,8 +157,12 @@ impl<F: TargetFlash> Firmware<F> {
         }
     }
 
-    /// The main loop, until a restart; whether the drive is to be left out after it.
-    async fn live(&mut self) -> bool {
+    fn in_bootloader(&self) -> bool {
+        self.core.config.mode == Mode::Bootloader
+    }
+
+    /// The main loop, until a restart.
+    async fn live(&mut self) -> Left {
         self.core.usb.attach(false);
         self.core.io.set(pins::POWER_LED, true);
         self.light_lamp();
@@ -135,13 +173,14 @@ impl<F: TargetFlash> Firmware<F> {
                 self.tick().await;
                 if ticks % SLOW_TICK == 0 && self.slow_tick().await == AfterTick::Restart {
                     self.core.usb.attach(false);
-                    return self.drive.disabled;
+                    return Left { drive_disabled: self.drive.disabled, hold: self.drive.hold };
                 }
                 ticks += 1;
                 next_tick += TICK;
             }
             let busy = self.usb_events().await;
-            let next_cdc = self.cdc.poll(&mut self.core);
+            // The bootloader has no serial port.
+            let next_cdc = if self.in_bootloader() { Time::NEVER } else { self.cdc.poll(&mut self.core) };
             if self.cdc.take_reset() {
                 self.target(TargetState::ResetRun).await;
             }
@@ -197,7 +236,9 @@ impl<F: TargetFlash> Firmware<F> {
         if events.reset {
             self.standard.reset();
             self.configured(false);
-            self.cdc.bus_reset(&mut self.core);
+            if !self.in_bootloader() {
+                self.cdc.bus_reset(&mut self.core);
+            }
         }
         match events.vbus {
             Some(false) => {
@@ -219,8 +260,12 @@ impl<F: TargetFlash> Firmware<F> {
         self.msc = Msc::default();
         if configured {
             self.msc.configured(&self.core.usb);
-            self.cdc.configured(&mut self.core);
-            self.core.usb.arm(endpoint::HID, MAX_PACKET);
+            if self.descriptors.interfaces.cdc.is_some() {
+                self.cdc.configured(&mut self.core);
+            }
+            if self.descriptors.interfaces.hid.is_some() {
+                self.core.usb.arm(endpoint::HID, MAX_PACKET);
+            }
             if self.descriptors.interfaces.bulk.is_some() {
                 self.core.usb.arm(endpoint::BULK, MAX_PACKET);
             }
@@ -259,7 +304,8 @@ impl<F: TargetFlash> Firmware<F> {
     /// Every 30 ms: reset button and activity LED.
     async fn tick(&mut self) {
         let pressed = self.core.io.button();
-        if pressed != self.button && !self.core.flash_busy {
+        // In the bootloader the button does nothing: it knows no target.
+        if pressed != self.button && !self.core.flash_busy && !self.in_bootloader() {
             self.button = pressed;
             let held = self.core.config.personality().target.button;
             self.target(if pressed { held } else { TargetState::ResetRun }).await;
@@ -274,7 +320,7 @@ impl<F: TargetFlash> Firmware<F> {
     /// Lights the activity LED when its pin becomes an output, and leaves it when it is none any more.
     fn light_lamp(&mut self) {
         let table = &self.core.config.personality().lamp;
-        let on = !table.needs_host || self.standard.configured();
+        let on = !table.needs_host || self.in_bootloader() || self.standard.configured();
         if self.lamp_on != on {
             self.lamp_on = on;
             let drive = match (on, table.lit) {

@@ -7,6 +7,7 @@
 //! | here | what it is |
 //! |---|---|
 //! | [`config`] | identity and settings |
+//! | [`bootloader`] | the MAINTENANCE drive, and the interface chip's own flash |
 //! | [`personality`] | what makes the boards differ, as tables |
 //! | [`shared`] | what the parts share, and the joints between them |
 //! | [`error`] | error codes and FAIL.TXT |
@@ -20,6 +21,7 @@
 //! | [`timing`] | what the CPU costs |
 
 pub mod account;
+pub mod bootloader;
 pub mod cdc;
 pub mod chip;
 pub mod config;
@@ -40,6 +42,7 @@ pub mod timing;
 pub mod uart;
 
 pub use account::Spent;
+pub use bootloader::InterfaceFlash;
 pub use chip::DapLink;
 pub use config::{DapLinkConfig, NonVolatile, Settings};
 pub use error::Error;

@@ -9,6 +9,7 @@ mod microbit_v2;
 
 use serde::{Deserialize, Serialize};
 
+use super::bootloader::BootloaderTable;
 use super::config::DapLinkConfig;
 use super::dap::timing::PinTiming;
 use super::drive::Assert;
@@ -69,6 +70,8 @@ pub struct Personality {
     pub serial: SerialTable,
     /// The activity LED.
     pub lamp: LampTable,
+    /// The bootloader below it.
+    pub bootloader: BootloaderTable,
     /// What the CPU takes its time for.
     pub timing: CpuTiming,
 }

@@ -133,9 +133,6 @@ impl Soc {
 
     /// Does everything that is due now.
     pub fn run_due(&mut self, cx: &mut MmioContext<'_>) {
-        if cx.memory.take_watched_store() {
-            self.usb.memory_changed(cx.memory);
-        }
         let before = self.clock.rate();
         self.run_until(cx.cycle, cx.memory, cx.irq);
         *cx.yield_now |= self.pins.has_edges() || self.clock.rate() != before;
@@ -194,10 +191,6 @@ impl Mmio for Soc {
             if gpio::write(&mut self.pins, || clock.time(cycle), offset, value << shift, mask).is_none() {
                 self.count(address, Access::Write);
             }
-            if self.pins.reset_due() < self.earliest {
-                self.hurry();
-                *cx.deadline = (*cx.deadline).min(self.due_cycle);
-            }
             if self.pins.has_changed() || self.pins.has_edges() {
                 self.after(cx);
             }
@@ -218,6 +211,13 @@ impl Mmio for Soc {
     }
 
     fn event(&mut self, cx: &mut MmioContext<'_>) {
+        if cx.memory.take_watched_store()
+            && let Some(usb) = self.usb_mut()
+        {
+            usb.memory_changed(cx.memory);
+            // The host may have been waiting.
+            *cx.yield_now = true;
+        }
         self.run_due(cx);
     }
 }

@@ -7,12 +7,13 @@ use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
-use twinboard_sim::usb::{Handshake, InReply, MAX_PACKET, UsbPort};
+use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::{Edge, PinId};
 
+use super::capacitor::Capacitor;
 use super::peripheral::{Request, Reset};
 use super::pins::PORTS;
-use super::soc::{Soc, USB};
+use super::soc::Soc;
 use super::table::{ChipTable, Options};
 use super::usb0::Usb0;
 use crate::image::Start;
@@ -41,6 +42,8 @@ enum Stopped {
     HeldByPin,
     /// A reset takes until then.
     Starting(Time),
+    /// VLLS: the LLWU watches, and nothing else.
+    Off,
 }
 
 /// A chip of the family; which one, its table says.
@@ -54,6 +57,8 @@ pub struct Kinetis {
     flash: RegionId,
     ram: RegionId,
     stopped: Stopped,
+    /// The core was asleep when its peripherals were last told.
+    asleep: bool,
     /// The core was halted when its peripherals were last told.
     halted: bool,
 }
@@ -78,10 +83,41 @@ impl Kinetis {
             flash,
             ram,
             stopped: Stopped::No,
+            asleep: false,
             halted: false,
         };
         chip.reset(Reset::PowerOn);
         chip
+    }
+
+    /// Brings the chip to `at`; what it does to its pins meanwhile is told with the next [`Chip::advance`].
+    pub(super) fn bring_to(&mut self, at: Time) {
+        self.run_to(at, false);
+    }
+
+    /// The USB controller.
+    pub(super) fn usb0(&self) -> Option<&Usb0> {
+        self.soc.usb()
+    }
+
+    /// Does something to the USB controller and the RAM that it works on.
+    pub(super) fn with_usb<T>(&mut self, act: impl FnOnce(&mut Usb0, &mut Memory) -> T) -> Option<T> {
+        let Kinetis { core, soc, .. } = self;
+        core.with_context(|cx| {
+            let result = act(soc.usb_mut()?, cx.memory);
+            soc.settle_usb(cx.cycle, cx.memory, cx.irq);
+            Some(result)
+        })
+    }
+
+    /// Connects a capacitor to ground, behind a resistor, to a pin.
+    pub fn add_capacitor(&mut self, pin: PinId, time_constant: Span) {
+        self.soc.pins.add_capacitor(Capacitor::new(pin, time_constant));
+    }
+
+    /// Somebody holds so many microvolts against a pin, or nothing any more.
+    pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
+        self.soc.pins.hold(pin, microvolts);
     }
 
     /// Connects a probe's end of an SWD wire to two pins, whose edges then go there and nowhere else. False if the chip
@@ -186,6 +222,16 @@ impl Kinetis {
             (None, Some(Stop::LockedUp)) => self.reset(Reset::Lockup),
             _ => {}
         }
+        if self.core.state() != State::WaitingForInterrupt {
+            self.asleep = false;
+        } else if !std::mem::replace(&mut self.asleep, true) && self.core.sleep_deep() {
+            let now = Chip::now(self);
+            let Kinetis { core, soc, .. } = self;
+            core.with_context(|cx| soc.sleeps_deeply(now, cx.memory));
+            if self.soc.request.take_if(|request| *request == Request::PowerDown).is_some() {
+                self.stopped = Stopped::Off;
+            }
+        }
     }
 
     /// Runs until time `until` or a little beyond; ends early at an edge if `stop_at_edges`.
@@ -269,6 +315,7 @@ impl Chip for Kinetis {
     }
 
     fn usb(&mut self) -> Option<&mut dyn UsbPort> {
+        self.soc.usb()?;
         Some(self)
     }
 
@@ -301,58 +348,6 @@ impl Chip for Kinetis {
             times: incident.times,
         }));
         self.soc.report(report);
-    }
-}
-
-impl Kinetis {
-    /// The host does something to the USB controller, which may interrupt the core.
-    fn on_usb<R>(&mut self, f: impl FnOnce(&mut Usb0, &mut Memory) -> R) -> R {
-        let Kinetis { core, soc, .. } = self;
-        core.with_context(|cx| {
-            let result = f(&mut soc.usb, cx.memory);
-            soc.settle(USB, cx.cycle, cx.memory, cx.irq);
-            *cx.deadline = (*cx.deadline).min(soc.due_cycle);
-            result
-        })
-    }
-}
-
-/// The USB controller answers tokens by itself, with what registers and RAM hold at the moment.
-impl UsbPort for Kinetis {
-    fn attached(&self) -> bool {
-        self.soc.usb.attached()
-    }
-
-    fn bus_reset(&mut self, _: Time) {
-        self.on_usb(|usb, _| usb.bus_reset());
-    }
-
-    fn vbus(&mut self, _: Time, present: bool) {
-        self.on_usb(|usb, _| usb.vbus(present));
-    }
-
-    fn suspend(&mut self, _: Time, suspended: bool) {
-        self.on_usb(|usb, _| usb.suspend(suspended));
-    }
-
-    fn sof(&mut self, _: Time, frame: u16) {
-        self.on_usb(|usb, _| usb.sof(frame));
-    }
-
-    fn setup(&mut self, _: Time, address: u8, ep: u8, data: [u8; 8]) -> Handshake {
-        self.on_usb(|usb, memory| usb.setup(memory, address, ep, data))
-    }
-
-    fn out(&mut self, _: Time, address: u8, ep: u8, toggle: bool, data: &[u8]) -> Handshake {
-        self.on_usb(|usb, memory| usb.out(memory, address, ep, toggle, data))
-    }
-
-    fn r#in(&mut self, _: Time, address: u8, ep: u8, buffer: &mut [u8; MAX_PACKET]) -> InReply {
-        self.on_usb(|usb, memory| usb.in_token(memory, address, ep, buffer))
-    }
-
-    fn attention(&self) -> u64 {
-        self.soc.usb.attention()
     }
 }
 

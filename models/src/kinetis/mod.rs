@@ -6,14 +6,22 @@
 //! says. Each peripheral is a register machine in a file of its own that reads like its chapter of the reference
 //! manual; the bus, the interrupts and the order of things are the chip's business ([`Kinetis`] is the whole).
 
+mod adc16;
 mod bus;
+mod capacitor;
 mod chip;
 mod clock;
 mod cop;
+mod flexio;
 mod ftfa;
 mod gpio;
+mod i2c;
 mod kl26z;
+mod kl27z;
+mod low_power;
+mod lpuart;
 mod mcg;
+mod mcg_lite;
 mod mcm;
 mod peripheral;
 mod pins;
@@ -24,14 +32,14 @@ pub mod rom;
 mod sim;
 mod soc;
 mod table;
-mod uart;
-mod usb;
+mod tpm;
 pub mod usb0;
 
 pub use chip::Kinetis;
 pub use kl26z::KL26Z;
+pub use kl27z::KL27Z;
 pub use pins::by_name as pin_by_name;
 pub use table::{ChipTable, Options};
 
 /// The chips of the family that are modelled.
-pub const CHIPS: &[&ChipTable] = &[&KL26Z];
+pub const CHIPS: &[&ChipTable] = &[&KL26Z, &KL27Z];

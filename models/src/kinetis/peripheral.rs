@@ -4,10 +4,11 @@
 use twinboard_sim::bus::Size;
 use twinboard_sim::cpu::memory::Memory;
 use twinboard_sim::time::Time;
-use twinboard_sim::wire::{PinId, SerialFrame};
+use twinboard_sim::wire::{I2cSignal, PinId, SerialFrame};
 
 use super::clock::{Clocks, Sources};
 use super::pins::Pins;
+use super::usb0::Usb0;
 
 /// Why the chip is reset (reference manual, chapters "Reset and Boot" and "Reset Control Module").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ pub enum Reset {
 pub enum Request {
     /// Reset the chip.
     Reset(Reset),
+    /// VLLS: switch everything off until a reset for a wake-up.
+    PowerDown,
 }
 
 /// What a peripheral sees of the chip while something happens to it.
@@ -103,8 +106,24 @@ pub trait Peripheral: Send {
     /// The core was halted by its debugger, or goes on.
     fn core_halted(&mut self, _cx: &mut Cx<'_>, _halted: bool) {}
 
+    /// The core begins to sleep with SCR\[SLEEPDEEP\] set.
+    fn sleeps_deeply(&mut self, _cx: &mut Cx<'_>) {}
+
+    /// The USB controller, if it is one.
+    fn usb(&self) -> Option<&Usb0> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn usb_mut(&mut self) -> Option<&mut Usb0> {
+        None
+    }
+
     /// The levels of the pins in `changed` (pins of port `port`) changed.
     fn levels_changed(&mut self, _cx: &mut Cx<'_>, _port: usize, _changed: u32) {}
+
+    /// A step of a transfer on an I2C bus is heard on the net of `pin`.
+    fn i2c(&mut self, _cx: &mut Cx<'_>, _pin: PinId, _step: I2cSignal) {}
 
     /// A character starts on the net of `pin` at `start`.
     fn serial(&mut self, _cx: &mut Cx<'_>, _pin: PinId, _start: Time, _frame: SerialFrame) {}

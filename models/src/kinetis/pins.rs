@@ -7,11 +7,13 @@
 //! Two of the pins may be a probe's end of an SWD wire. What the chip does to them goes there at once and not through
 //! the board's nets, and SWDIO is read from there.
 
-use twinboard_sim::time::Time;
-use twinboard_sim::wire::{Drive, Edge, Level, PinId, SerialFrame, Signal};
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Signal};
 
+use super::capacitor::Capacitor;
 use crate::parts::PinObserver;
-use crate::parts::swd_pins::{SHARED_RESET, SwdPins};
+use crate::parts::analog::SUPPLY_UV;
+use crate::parts::swd_pins::SwdPins;
 
 /// Ports of the family's largest chip.
 pub const PORTS: usize = 5;
@@ -124,8 +126,6 @@ struct Probe {
     wires: SwdPins,
     swclk: (usize, u32),
     swdio: (usize, u32),
-    /// When what the wires do becomes a reset of the target.
-    reset_due: Time,
 }
 
 /// All pins of the chip.
@@ -134,6 +134,9 @@ pub struct Pins {
     probe: Option<Probe>,
     edges: Vec<Edge>,
     observers: Vec<Box<dyn PinObserver>>,
+    /// Microvolts that somebody holds against pins from outside.
+    held: Vec<(PinId, u32)>,
+    capacitors: Vec<Capacitor>,
     /// Characters on nets, so that a pin that is read shows their bits.
     characters: Vec<(PinId, Time, SerialFrame)>,
 }
@@ -162,6 +165,8 @@ impl Pins {
             probe: None,
             edges: Vec::with_capacity(16),
             observers: Vec::new(),
+            held: Vec::new(),
+            capacitors: Vec::new(),
             characters: Vec::with_capacity(8),
         }
     }
@@ -169,23 +174,13 @@ impl Pins {
     /// Connects a probe's end of an SWD wire. False if there are no such pins.
     pub fn attach_probe(&mut self, wires: SwdPins, swclk: PinId, swdio: PinId) -> bool {
         let (Some(swclk), Some(swdio)) = (place(swclk), place(swdio)) else { return false };
-        self.probe = Some(Probe { wires, swclk, swdio, reset_due: Time::NEVER });
+        self.probe = Some(Probe { wires, swclk, swdio });
         true
     }
 
-    /// When the probe's wires have been low for so long that they reset the target.
-    #[inline]
-    #[must_use]
-    pub fn reset_due(&self) -> Time {
-        self.probe.as_ref().map_or(Time::NEVER, |probe| probe.reset_due)
-    }
-
-    /// Resets the target, if that is due by `now`. Whether it was.
-    pub fn reset_target(&mut self, now: Time) -> bool {
-        let Some(probe) = self.probe.as_mut().filter(|probe| probe.reset_due <= now) else { return false };
-        probe.reset_due = Time::NEVER;
-        probe.wires.reset_pin(now, true);
-        true
+    /// The probe's wires.
+    pub fn probe(&mut self) -> Option<&mut SwdPins> {
+        self.probe.as_mut().map(|probe| &mut probe.wires)
     }
 
     /// Adds somebody who watches all pins.
@@ -197,6 +192,42 @@ impl Pins {
     pub fn export(&mut self, pins: [u32; PORTS]) {
         for (port, mask) in self.ports.iter_mut().zip(pins) {
             port.exported = mask;
+        }
+    }
+
+    /// Connects a capacitor to ground to a pin.
+    pub fn add_capacitor(&mut self, capacitor: Capacitor) {
+        self.capacitors.push(capacitor);
+    }
+
+    /// Somebody holds so many microvolts against `pin`, or nothing any more.
+    pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
+        self.held.retain(|(other, _)| *other != pin);
+        self.held.extend(microvolts.map(|microvolts| (pin, microvolts)));
+    }
+
+    /// The voltage on `pin` in microvolts; `None` if nobody makes one.
+    #[must_use]
+    pub fn voltage(&self, now: Time, pin: PinId) -> Option<u32> {
+        if let Some((_, microvolts)) = self.held.iter().find(|(other, _)| *other == pin) {
+            return Some(*microvolts);
+        }
+        if let Some(capacitor) = self.capacitors.iter().find(|capacitor| capacitor.pin == pin) {
+            return Some(capacitor.voltage(now));
+        }
+        let (port, bit) = place(pin)?;
+        let port = &self.ports[port];
+        match Level::resolve([port.drives[bit as usize], port.outside[bit as usize]]) {
+            Level::High => Some(SUPPLY_UV),
+            Level::Low => Some(0),
+            Level::Unknown => None,
+        }
+    }
+
+    /// An alternate function that has `pin` pulses it too fast to follow: `high` of each `period` it is high.
+    pub fn pulse(&mut self, now: Time, pin: PinId, period: Span, high: Span) {
+        for observer in &mut self.observers {
+            observer.pulses(now, pin, period, high);
         }
     }
 
@@ -277,6 +308,11 @@ impl Pins {
         self.put(Edge { at: now, pin, signal: Signal::Serial(frame) });
     }
 
+    /// A peripheral does a step of a transfer on the I2C bus whose SDA is `pin`.
+    pub fn send_i2c(&mut self, now: Time, pin: PinId, step: I2cSignal) {
+        self.put(Edge { at: now, pin, signal: Signal::I2c(step) });
+    }
+
     /// The rest of the net of `pin` changes.
     pub fn outside(&mut self, pin: PinId, drive: Drive) {
         if let Some((port, bit)) = place(pin) {
@@ -318,17 +354,14 @@ impl Pins {
                 continue;
             }
             self.relevel(port, bit);
+            for capacitor in self.capacitors.iter_mut().filter(|capacitor| capacitor.pin == number(port, bit)) {
+                capacitor.drive(now, drive);
+            }
             if let Some(probe) = &mut self.probe
                 && (probe.swclk == (port, bit) || probe.swdio == (port, bit))
             {
                 let drive = |(port, bit): (usize, u32)| self.ports[port].drives[bit as usize];
                 probe.wires.drive(now, drive(probe.swclk), drive(probe.swdio));
-                if !probe.wires.may_reset() {
-                    probe.reset_due = Time::NEVER;
-                    probe.wires.reset_pin(now, false);
-                } else if probe.reset_due == Time::NEVER {
-                    probe.reset_due = now + SHARED_RESET;
-                }
             } else {
                 self.put(Edge { at: now, pin: number(port, bit), signal: Signal::Drive(drive) });
             }
@@ -359,16 +392,20 @@ impl Pins {
         self.characters.clear();
         self.edges.clear();
         if let Some(probe) = &mut self.probe {
-            probe.reset_due = Time::NEVER;
             probe.wires.power_cycle();
         }
+    }
+
+    /// For how long the longest character that is on a net now still lasts.
+    #[must_use]
+    pub fn busy_for(&self, now: Time) -> Span {
+        let ends = self.characters.iter().map(|(_, start, frame)| (*start + frame.duration()).since(now));
+        ends.max().unwrap_or(Span::ZERO)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use twinboard_sim::time::Span;
-
     use super::*;
 
     #[test]

@@ -30,16 +30,13 @@ const FTFA_GATE: Gate = (6, 0);
 const SIM_LOW_SLOT: u8 = 71;
 const SIM_SLOT: u8 = 72;
 const PORT_SLOT: u8 = 73;
-const USB_SLOT: u8 = 114;
-const USB_GATE: Gate = (4, 18);
 /// SCGC5 bit of port A; the others follow.
 const PORT_GATE: u8 = 9;
 
 /// Places of the peripherals that the chip itself has dealings with; those of the table follow.
 pub(super) const SIM: usize = 0;
 pub(super) const FTFA: usize = 1;
-pub(super) const USB: usize = 2;
-const OTHERS: usize = 3;
+const OTHERS: usize = 2;
 
 /// What answers in a slot of the bridge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,20 +60,20 @@ pub struct Soc {
     pub pins: Pins,
     /// The flash controller.
     pub ftfa: Ftfa,
-    /// The USB controller.
-    pub usb: Usb0,
     /// What a peripheral asks of the chip.
     pub request: Option<Request>,
     pub(super) sim: Sim,
     pub(super) mcm: Mcm,
     pub(super) others: Vec<Box<dyn Peripheral>>,
+    /// The index of the USB controller in `others`.
+    usb: Option<usize>,
     clocks: Clocks,
     /// By slot of the bridge: who answers, and its clock gate.
     pub(super) slots: [(Answers, Option<Gate>); SLOTS],
     /// Next event by place.
     due: Vec<Time>,
     /// Nothing happens by itself before this time, which is this cycle.
-    pub(super) earliest: Time,
+    earliest: Time,
     pub(super) due_cycle: u64,
     /// Edges from outside that have not happened yet, in order.
     incoming: VecDeque<(Time, Edge)>,
@@ -93,7 +90,6 @@ impl Soc {
             answer(*slot, Answers::Unmodelled(index), *gate);
         }
         answer(FTFA_SLOT, Answers::Place(FTFA), Some(FTFA_GATE));
-        answer(USB_SLOT, Answers::Place(USB), Some(USB_GATE));
         answer(SIM_LOW_SLOT, Answers::Place(SIM), None);
         answer(SIM_SLOT, Answers::Place(SIM), None);
         for port in 0..PORTS {
@@ -111,11 +107,11 @@ impl Soc {
             clock: CoreClock::new(idle),
             pins: Pins::new(table.ports),
             ftfa: Ftfa::new(table.flash),
-            usb: Usb0::new(table.usb),
             request: None,
             sim: Sim::new(table.sim, options.unique_id),
             mcm: Mcm::default(),
             due: vec![Time::NEVER; OTHERS + others.len()],
+            usb: others.iter().position(|device| device.usb().is_some()),
             others,
             clocks: Clocks { sources, core: idle, bus: idle },
             slots,
@@ -137,6 +133,32 @@ impl Soc {
         let place = self.incoming.partition_point(|(at, _)| *at <= edge.at);
         self.incoming.insert(place, (edge.at, edge));
         self.hurry();
+    }
+
+    /// The USB controller, if the chip has one.
+    #[must_use]
+    pub fn usb(&self) -> Option<&Usb0> {
+        self.others[self.usb?].usb()
+    }
+
+    /// The same, to be changed.
+    pub fn usb_mut(&mut self) -> Option<&mut Usb0> {
+        self.others[self.usb?].usb_mut()
+    }
+
+    /// The host did something to the USB controller, or the core stored to RAM that it watches: its interrupt.
+    pub(super) fn settle_usb(&mut self, cycle: u64, memory: &mut Memory, irq: &mut IrqLines) {
+        if let Some(index) = self.usb {
+            self.settle(OTHERS + index, cycle, memory, irq);
+        }
+    }
+
+    /// The core begins to sleep with SCR\[SLEEPDEEP\] set.
+    pub fn sleeps_deeply(&mut self, now: Time, memory: &mut Memory) {
+        for place in OTHERS..OTHERS + self.others.len() {
+            let (device, mut cx) = self.place(place, now, memory);
+            device.sleeps_deeply(&mut cx);
+        }
     }
 
     /// Whether RESET_b is held low: the pin has its function and a low level.
@@ -164,7 +186,6 @@ impl Soc {
         let device: &mut dyn Peripheral = match place {
             SIM => &mut self.sim,
             FTFA => &mut self.ftfa,
-            USB => &mut self.usb,
             _ => &mut *self.others[place - OTHERS],
         };
         (device, cx)
@@ -174,7 +195,6 @@ impl Soc {
         match place {
             SIM => None,
             FTFA => Some(self.table.flash_irq),
-            USB => Some(self.table.usb_irq),
             _ => self.table.peripherals[place - OTHERS].irq,
         }
     }
@@ -185,7 +205,6 @@ impl Soc {
         let device: &dyn Peripheral = match place {
             SIM => &self.sim,
             FTFA => &self.ftfa,
-            USB => &self.usb,
             _ => &*self.others[place - OTHERS],
         };
         if let Some(number) = number {
@@ -218,7 +237,7 @@ impl Soc {
     /// Finds the time of the first event anew.
     pub(super) fn hurry(&mut self) {
         let edge = self.incoming.front().map_or(Time::NEVER, |(at, _)| *at);
-        self.earliest = self.due.iter().copied().min().unwrap_or(Time::NEVER).min(edge).min(self.pins.reset_due());
+        self.earliest = self.due.iter().copied().min().unwrap_or(Time::NEVER).min(edge);
         self.due_cycle = self.clock.cycle_at(self.earliest);
     }
 
@@ -256,8 +275,14 @@ impl Soc {
                     self.request.get_or_insert(Request::Reset(Reset::Pin));
                 }
             }
-            // No chip of the family has a model of its I2C controllers yet.
-            Signal::I2c(_) => {}
+            Signal::I2c(step) => {
+                let now = self.clock.time(cycle);
+                for place in OTHERS..OTHERS + self.others.len() {
+                    let (device, mut cx) = self.place(place, now, memory);
+                    device.i2c(&mut cx, edge.pin, step);
+                    self.settle(place, cycle, memory, irq);
+                }
+            }
             Signal::Serial(frame) => {
                 self.pins.outside_serial(edge.pin, edge.at, frame);
                 let now = self.clock.time(cycle);
@@ -274,12 +299,11 @@ impl Soc {
     pub(super) fn run_until(&mut self, cycle: u64, memory: &mut Memory, irq: &mut IrqLines) {
         while self.due_cycle <= cycle {
             let now = self.clock.time(cycle);
-            let arrived = self.incoming.front().is_some_and(|(at, _)| *at <= now);
-            if let Some((_, edge)) = arrived.then(|| self.incoming.pop_front()).flatten() {
-                self.incoming_edge(cycle, edge, memory, irq);
-            } else if !self.pins.reset_target(now)
-                && let Some(place) = first_due(&self.due, now)
+            if self.incoming.front().is_some_and(|(at, _)| *at <= now)
+                && let Some((_, edge)) = self.incoming.pop_front()
             {
+                self.incoming_edge(cycle, edge, memory, irq);
+            } else if let Some(place) = first_due(&self.due, now) {
                 let (device, mut cx) = self.place(place, now, memory);
                 device.run(&mut cx);
                 self.settle(place, cycle, memory, irq);
@@ -333,7 +357,6 @@ impl Soc {
         let name = match self.slots.get(slot as usize).map_or(Answers::Nobody, |(who, _)| *who) {
             Answers::Place(SIM) => "SIM",
             Answers::Place(FTFA) => "FTFA",
-            Answers::Place(USB) => "USB0",
             Answers::Place(place) => self.table.peripherals[place - OTHERS].name,
             Answers::Port(port) => return format!("PORT{}+{:#05x}", (b'A' + port as u8) as char, address & (SLOT - 1)),
             Answers::Unmodelled(index) => self.table.unmodelled[index].0,

@@ -3,15 +3,21 @@
 use twinboard_sim::cpu::arm::CoreConfig;
 use twinboard_sim::wire::PinId;
 
+use super::adc16::{Adc16, AdcSpec};
+use super::flexio::{Flexio, FlexioSpec};
 use super::ftfa::FlashSpec;
+use super::i2c::{I2c, I2cSpec};
+use super::low_power::{Llwu, LlwuSpec, Pmc, Smc};
+use super::lpuart::{Lpuart, LpuartSpec};
 use super::mcg::Mcg;
+use super::mcg_lite::McgLite;
 use super::peripheral::Peripheral;
 use super::pins::PORTS;
 use super::rcm::Rcm;
 use super::registers::{Registers, RegistersSpec};
 use super::sim::SimSpec;
-use super::uart::{Uart, UartSpec};
-use super::usb0::UsbSpec;
+use super::tpm::Tpm;
+use super::usb0::{Usb0, UsbSpec};
 use crate::image::Start;
 
 /// A clock gate: the number of its SCGC register (4 to 7), and the bit there.
@@ -30,10 +36,6 @@ pub struct ChipTable {
     pub flash: FlashSpec,
     /// The interrupt of the flash controller.
     pub flash_irq: u8,
-    /// Its USB controller.
-    pub usb: UsbSpec,
-    /// The interrupt of the USB controller.
-    pub usb_irq: u8,
     /// Pins that the package has, by port.
     pub ports: [u32; PORTS],
     /// The interrupt of each port, if it has one. Several may share it.
@@ -42,7 +44,7 @@ pub struct ChipTable {
     pub reset_pin: PinId,
     /// What its SIM has.
     pub sim: SimSpec,
-    /// All peripherals besides SIM, PORT, FTFA, USB0, GPIO and MCM.
+    /// All peripherals besides SIM, PORT, FTFA, GPIO and MCM.
     pub peripherals: &'static [PeripheralEntry],
     /// Slots of the peripheral bridge that the chip has and no model covers: name, slot, gate. Accesses are counted,
     /// reads give 0.
@@ -71,8 +73,26 @@ pub enum PeripheralKind {
     Mcg,
     /// RCM.
     Rcm,
-    /// UART0, UART1, UART2.
-    Uart(UartSpec),
+    /// MCG_Lite.
+    McgLite,
+    /// USB0.
+    Usb(UsbSpec),
+    /// LPUART.
+    Lpuart(LpuartSpec),
+    /// I2C.
+    I2c(I2cSpec),
+    /// ADC.
+    Adc(AdcSpec),
+    /// FlexIO.
+    Flexio(FlexioSpec),
+    /// TPM with so many channels.
+    Tpm(usize),
+    /// SMC.
+    Smc,
+    /// PMC.
+    Pmc,
+    /// LLWU.
+    Llwu(LlwuSpec),
     /// Registers only.
     Registers(RegistersSpec),
 }
@@ -84,7 +104,16 @@ impl PeripheralKind {
         match self {
             PeripheralKind::Mcg => Box::new(Mcg::new(options.crystal)),
             PeripheralKind::Rcm => Box::new(Rcm::default()),
-            PeripheralKind::Uart(spec) => Box::new(Uart::new(spec)),
+            PeripheralKind::McgLite => Box::new(McgLite::new(options.crystal)),
+            PeripheralKind::Usb(spec) => Box::new(Usb0::new(spec)),
+            PeripheralKind::Lpuart(spec) => Box::new(Lpuart::new(spec)),
+            PeripheralKind::I2c(spec) => Box::new(I2c::new(spec)),
+            PeripheralKind::Adc(spec) => Box::new(Adc16::new(spec)),
+            PeripheralKind::Flexio(spec) => Box::new(Flexio::new(spec)),
+            PeripheralKind::Tpm(channels) => Box::new(Tpm::new(channels)),
+            PeripheralKind::Smc => Box::new(Smc::default()),
+            PeripheralKind::Pmc => Box::new(Pmc::default()),
+            PeripheralKind::Llwu(spec) => Box::new(Llwu::new(spec)),
             PeripheralKind::Registers(spec) => Box::new(Registers::new(spec)),
         }
     }

@@ -8,6 +8,7 @@ use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::debug::DebugTarget;
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
+use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::{Edge, Level, PinId};
 
 use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
@@ -16,10 +17,12 @@ use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
+use crate::image::Start;
 use crate::parts::PinObserver;
 use crate::parts::air::{Reception, Transmission};
 use crate::parts::analog::AnalogPart;
 use crate::parts::i2c::I2cBus;
+use crate::parts::swd_pins::SwdPins;
 
 const RAM: u32 = 0x2000_0000;
 
@@ -31,7 +34,7 @@ const ERASED_VECTOR: u32 = 0xFFFF_FFFE;
 
 /// Why the core does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stopped {
+pub(super) enum Stopped {
     /// It runs (or sleeps, or is halted: its own business).
     No,
     /// CTRL-AP.RESET holds the chip.
@@ -50,18 +53,21 @@ enum Stopped {
 ///
 /// Pins are numbered through the ports: P0.00 is 0, P1.00 is 32.
 pub struct Nrf5 {
-    core: Core,
-    soc: Soc,
+    pub(super) core: Core,
+    pub(super) soc: Soc,
     ctrl_ap: CtrlAp,
     noise: Noise,
     flash: RegionId,
     uicr: RegionId,
     ram: RegionId,
-    stopped: Stopped,
+    pub(super) stopped: Stopped,
     /// The core was halted when its peripherals were last told.
     halted: bool,
     /// A debugger has powered the debug side up ("debug interface mode").
     debugged: bool,
+    /// The pin that shows VBUS, as [`Nrf5::wire_vbus_absent`] says.
+    pub(super) vbus_absent: Option<u8>,
+    start: Start,
 }
 
 impl Nrf5 {
@@ -95,6 +101,8 @@ impl Nrf5 {
             stopped: Stopped::No,
             halted: false,
             debugged: false,
+            vbus_absent: None,
+            start: options.start,
         };
         chip.reset(Reset::PowerOn);
         chip
@@ -132,6 +140,11 @@ impl Nrf5 {
     /// Which pins (as a mask) are wired to another chip: only their edges leave through [`Chip::advance`]. At first all.
     pub fn export_pins(&mut self, pins: u64) {
         self.soc.pins.export(pins);
+    }
+
+    /// Gives two pins to the board's SWD wire, of which the chip holds the probe's end.
+    pub fn attach_probe(&mut self, wire: SwdPins, swclk: PinId, swdio: PinId) {
+        self.soc.pins.attach_probe(wire, swclk.0 as u8, swdio.0 as u8);
     }
 
     /// Connects the board's I2C bus: a TWIM on its pins reaches its devices.
@@ -197,9 +210,12 @@ impl Nrf5 {
         self.soc.clock.cycles(self.core.cycle())
     }
 
-    fn reset(&mut self, reset: Reset) {
+    pub(super) fn reset(&mut self, reset: Reset) {
         let debug_too = self.soc.table.series.resets_debug(reset);
         self.core.reset(if debug_too { ResetKind::PowerOn } else { ResetKind::System });
+        if let Start::Handover(vectors) = self.start {
+            self.core.hand_over(vectors);
+        }
         if reset == Reset::PowerOn {
             let Nrf5 { core, noise, ram, .. } = self;
             for word in core.memory_mut().region_mut(*ram).chunks_exact_mut(4) {
@@ -229,7 +245,11 @@ impl Nrf5 {
                 }
                 self.reset(reset);
             }
-            Some(Request::SystemOff) => self.stopped = Stopped::Off,
+            Some(Request::SystemOff) => {
+                self.stopped = Stopped::Off;
+                let Nrf5 { core, soc, .. } = self;
+                core.with_context(|cx| soc.with_usbd(cx, |usbd, _| usbd.power_down()));
+            }
             Some(Request::ResetPin(asserted)) => self.drive_reset(asserted),
             None => match stop {
                 Some(Stop::Reset) => self.reset(Reset::Soft),
@@ -350,6 +370,10 @@ impl Chip for Nrf5 {
         self.core.schedule(self.soc.clock.core_cycles(edge.at.0.div_ceil(CYCLE_PS)));
     }
 
+    fn usb(&mut self) -> Option<&mut dyn UsbPort> {
+        if self.soc.usbd().is_some() { Some(self) } else { None }
+    }
+
     fn debug(&mut self) -> Option<&mut dyn DebugTarget> {
         Some(self)
     }
@@ -366,6 +390,7 @@ impl Chip for Nrf5 {
         self.debugged = false;
         self.soc.debug_interface = false;
         self.soc.power_cycle_i2c(self.cycle());
+        self.soc.pins.power_cycle_probe();
         self.reset(Reset::PowerOn);
     }
 

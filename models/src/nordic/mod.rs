@@ -14,6 +14,7 @@ mod ccm;
 mod ccm_aar;
 mod chip;
 mod clock;
+mod comp;
 mod ctrl_ap;
 mod ecb;
 mod egu;
@@ -24,6 +25,7 @@ mod inert;
 pub(crate) mod line;
 mod mpu;
 mod nrf51822;
+mod nrf52820;
 mod nrf52833;
 mod nvmc;
 mod peripheral;
@@ -47,15 +49,18 @@ mod timer;
 mod twi;
 mod twim;
 mod uarte;
+mod usb_port;
+mod usbd;
 mod wdt;
 mod wiring;
 
 pub use chip::Nrf5;
 pub use clock::Crystals;
 pub use nrf51822::NRF51822;
+pub use nrf52820::NRF52820;
 pub use nrf52833::NRF52833;
 pub(crate) use rng::Noise;
-pub use table::{BuildCode, ChipTable, Options, ResetPin};
+pub use table::{BuildCode, ChipTable, Options};
 
 /// The chips of the family that are modelled.
-pub const CHIPS: &[&ChipTable] = &[&NRF52833, &NRF51822];
+pub const CHIPS: &[&ChipTable] = &[&NRF52833, &NRF51822, &NRF52820];

@@ -12,7 +12,7 @@ use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::radio::registers;
 use super::table::PeripheralKind::{
-    CcmAar, Ecb, Egu, Inert, Pwm, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Wdt,
+    CcmAar, Ecb, Egu, Inert, Pwm, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Usbd, Wdt,
 };
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
@@ -147,7 +147,7 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("RTC2", 0x24, Rtc(4)),
     PeripheralEntry::new("I2S", 0x25, Inert(I2S)),
     PeripheralEntry::new("FPU", 0x26, Inert(InertSpec::EMPTY)),
-    PeripheralEntry::new("USBD", 0x27, Inert(USBD)),
+    PeripheralEntry::new("USBD", 0x27, Usbd),
     PeripheralEntry::new("UARTE1", 0x28, Uarte),
     PeripheralEntry::new("PWM3", 0x2D, Pwm(PWM)),
     PeripheralEntry::new("SPIM3", 0x2F, Inert(SERIAL)),
@@ -238,14 +238,14 @@ pub(super) const SAADC: InertSpec = InertSpec {
     set_clear: &[],
 };
 
-const QDEC: InertSpec = InertSpec {
+pub(super) const QDEC: InertSpec = InertSpec {
     events: 0b1_1111,
     registers: &[(0x200, 0x200), (0x500, 0x528), (0x540, 0x548)],
     resets: &[(0x51C, DISCONNECTED), (0x520, DISCONNECTED), (0x524, DISCONNECTED), (0x540, 0x10)],
     set_clear: &[],
 };
 
-const COMP: InertSpec = InertSpec {
+pub(super) const COMP: InertSpec = InertSpec {
     events: 0b1111,
     registers: &[(0x200, 0x200), (0x400, 0x400), (0x500, 0x50C), (0x520, 0x520), (0x530, 0x538)],
     resets: &[(0x508, 4)],
@@ -296,21 +296,5 @@ const I2S: InertSpec = InertSpec {
         (0x56C, DISCONNECTED),
         (0x570, DISCONNECTED),
     ],
-    set_clear: &[],
-};
-
-const USBD: InertSpec = InertSpec {
-    events: 0x01FF_FFFF,
-    registers: &[
-        (0x200, 0x200),
-        (0x400, 0x400),
-        (0x420, 0x43C),
-        (0x444, 0x470),
-        (0x480, 0x4C0),
-        (0x500, 0x530),
-        (0x600, 0x6A8),
-        (0x700, 0x7A8),
-    ],
-    resets: &[(0x4C0, 0x1_0000), (0x50C, 0x100), (0x510, 1), (0x514, 1)],
     set_clear: &[],
 };

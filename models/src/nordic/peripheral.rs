@@ -22,6 +22,7 @@ use twinboard_sim::wire::{I2cSignal, SerialFrame};
 use super::clock::LfClk;
 use super::pins::Pins;
 use super::radio::Radio;
+use super::usbd::Usbd;
 use crate::parts::i2c::I2cBus;
 
 /// Cycles (of 1/64 MHz, the family's unit of time) in one cycle of PCLK16M, the clock that tasks, events and the PPI work with.
@@ -60,6 +61,8 @@ pub enum Reset {
     Lockup,
     /// DETECT woke the chip from System OFF: all but the retained registers.
     SystemOff,
+    /// VBUS woke the chip from System OFF; what [`Reset::SystemOff`] resets.
+    Vbus,
 }
 
 impl Reset {
@@ -163,6 +166,16 @@ pub trait Peripheral: Send {
 
     /// The radio, if it is one.
     fn radio(&mut self) -> Option<&mut Radio> {
+        None
+    }
+
+    /// The USB device controller, if it is one.
+    fn usbd(&mut self) -> Option<&mut Usbd> {
+        None
+    }
+
+    /// The same to look at.
+    fn usbd_ref(&self) -> Option<&Usbd> {
         None
     }
 

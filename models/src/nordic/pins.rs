@@ -12,6 +12,7 @@ use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Sig
 use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
 use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
+use crate::parts::swd_pins::SwdPins;
 
 const PULL_DOWN: u32 = 1;
 const PULL_UP: u32 = 3;
@@ -126,6 +127,19 @@ pub struct Pins {
     parts: Vec<Box<dyn AnalogPart>>,
     /// Pins that rise, and when they have.
     rising: Vec<(u64, u8)>,
+    probe: Option<Probe>,
+    /// The pins of the probe's wire, as a mask.
+    probe_pins: u64,
+    /// Microvolts at VDDH.
+    vddh: u32,
+}
+
+/// Two pins that are a probe's end of an SWD wire.
+#[derive(Debug)]
+struct Probe {
+    wire: SwdPins,
+    swclk: u8,
+    swdio: u8,
 }
 
 impl ChipPins for Pins {
@@ -156,6 +170,9 @@ impl Pins {
             observers: Vec::new(),
             parts: Vec::new(),
             rising: Vec::with_capacity(8),
+            probe: None,
+            probe_pins: 0,
+            vddh: SUPPLY_UV,
         }
     }
 
@@ -167,6 +184,45 @@ impl Pins {
     /// Adds a part that makes voltages on pins.
     pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
         self.parts.push(part);
+    }
+
+    /// What is at VDDH, in microvolts.
+    #[must_use]
+    pub fn vddh(&self) -> u32 {
+        self.vddh
+    }
+
+    /// The supply at VDDH changes.
+    pub fn set_vddh(&mut self, microvolts: u32) {
+        self.vddh = microvolts;
+    }
+
+    /// Makes two pins the probe's end of an SWD wire, which nothing else is on.
+    pub fn attach_probe(&mut self, wire: SwdPins, swclk: u8, swdio: u8) {
+        if usize::from(swclk.max(swdio)) < self.pins.len() {
+            self.probe_pins = 1 << swclk | 1 << swdio;
+            self.probe = Some(Probe { wire, swclk, swdio });
+            self.drive_probe(0);
+        }
+    }
+
+    /// Chip and target lost their supply and have it back.
+    pub fn power_cycle_probe(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.wire.power_cycle();
+        }
+    }
+
+    /// What the chip does to the probe's wire changed: the target may answer at once.
+    fn drive_probe(&mut self, now: u64) {
+        let Some(probe) = &mut self.probe else { return };
+        let drive = |pin: u8| self.pins[usize::from(pin)].drive;
+        probe.wire.drive(Time(now * CYCLE_PS), drive(probe.swclk), drive(probe.swdio));
+        let levels =
+            u64::from(drive(probe.swclk) == Drive::High) << probe.swclk | u64::from(probe.wire.level()) << probe.swdio;
+        // A bang of bits is not to wake everybody who looks at pins, unless the program asked for it.
+        self.changed |= (self.levels ^ levels) & self.probe_pins & self.sensing;
+        self.levels = self.levels & !self.probe_pins | levels;
     }
 
     /// Which pins are wired to another chip: only their edges leave through [`Pins::edges`]. At first all.
@@ -395,6 +451,11 @@ impl Pins {
         };
         if drive != p.drive {
             let before = std::mem::replace(&mut p.drive, drive);
+            if self.probe_pins >> pin & 1 == 1 {
+                self.drive_probe(now);
+                self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
+                return;
+            }
             if !self.parts.is_empty() {
                 self.charge(now, pin, before);
             }
@@ -447,6 +508,11 @@ impl Pins {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use twinboard_sim::debug::{SwdRequest, SwdTiming, SwdTransfer, SwdWire};
+
     use super::*;
 
     #[test]
@@ -479,5 +545,46 @@ mod tests {
         pins.outside(14, Drive::Low);
         assert!(!pins.input(1, 14));
         assert_eq!(pins.take_changed(), 1 << 14);
+    }
+
+    /// A target that holds the data line low whenever the probe lets go; counts rising edges of the clock.
+    #[derive(Clone, Default)]
+    struct LowTarget(Arc<AtomicU32>);
+
+    impl SwdWire for LowTarget {
+        fn clock(&mut self, _: Time, swdio: Drive) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.level(swdio)
+        }
+        fn transfer(&mut self, _: Time, _: &SwdTiming, _: SwdRequest, _: u32) -> (SwdTransfer, Span) {
+            unreachable!("pins do not make transfers")
+        }
+        fn reset_pin(&mut self, _: Time, _: bool) {}
+        fn level(&mut self, swdio: Drive) -> bool {
+            swdio == Drive::High
+        }
+    }
+
+    #[test]
+    fn the_probes_pins_clock_the_wire_and_read_it_back() {
+        let (mut pins, target) = (Pins::new(32), LowTarget::default());
+        pins.attach_probe(SwdPins::new(Box::new(target.clone())), 1, 0);
+        pins.set_cnf(0, 1, PinCnf(1));
+        pins.set_cnf(0, 0, PinCnf(1));
+        pins.set_out(1, 0, true);
+        for at in 2..6 {
+            pins.set_out(2 * at, 1, true);
+            pins.set_out(2 * at + 1, 1, false);
+        }
+        assert_eq!(target.0.load(Ordering::Relaxed), 4);
+        assert_eq!(pins.inputs(20), 0b01, "what the probe itself drives");
+        pins.set_cnf(21, 0, PinCnf(0));
+        assert_eq!(pins.inputs(22), 0, "what the target drives");
+        assert!(!pins.has_changed(), "nobody asked to be woken");
+        pins.set_cnf(23, 0, PinCnf(1 | 2 << 16));
+        pins.take_changed();
+        pins.set_out(24, 0, false);
+        pins.set_out(25, 0, true);
+        assert_eq!(pins.take_changed(), 1, "a pin with SENSE");
     }
 }

@@ -1,8 +1,8 @@
 //! POWER — power supply and reset (PS chapter "POWER"): reset reasons, retained registers, RAM power, System OFF.
 //!
-//! The supply of a simulated board never sags, so POFWARN never comes; USB supply is not connected.
+//! The supply of a simulated board never sags, so POFWARN never comes.
 
-use super::peripheral::{Cx, Request, Reset, index};
+use super::peripheral::{Cx, NEVER, Request, Reset, index, us};
 use super::table::Series;
 
 const CONSTLAT: u32 = 0x078;
@@ -16,6 +16,14 @@ pub fn event_mask(series: Series) -> u32 {
         Series::Nrf52 => 1 << 2 | 0x1F << 5,
     }
 }
+
+/// Events of the USB supply.
+const USBDETECTED: u32 = 7;
+const USBREMOVED: u32 = 8;
+const USBPWRRDY: u32 = 9;
+
+/// From VBUS to the output of its regulator, in cycles. The PS gives no figure.
+const T_USBPWRRDY: u64 = us(1_000);
 
 const RESETREAS: u32 = 0x400;
 const RAMSTATUS: u32 = 0x428;
@@ -50,6 +58,10 @@ pub struct Power {
     ramon: [u32; 2],
     reset: u32,
     dcdcforce: u32,
+    /// VBUS is there; when its regulator's output is ready.
+    vbus: bool,
+    usbpwrrdy_due: u64,
+    usbpwrrdy: bool,
 }
 
 impl Power {
@@ -66,7 +78,42 @@ impl Power {
             ramon: [3; 2],
             reset: 0,
             dcdcforce: 0,
+            vbus: false,
+            usbpwrrdy_due: NEVER,
+            usbpwrrdy: false,
         }
+    }
+
+    /// Whether VBUS is there.
+    #[must_use]
+    pub fn vbus(&self) -> bool {
+        self.vbus
+    }
+
+    /// VBUS comes or goes at `now`; which events happen.
+    pub fn set_vbus(&mut self, now: u64, present: bool) -> u32 {
+        if std::mem::replace(&mut self.vbus, present) == present {
+            return 0;
+        }
+        self.usbpwrrdy = false;
+        self.usbpwrrdy_due = if present { now + T_USBPWRRDY } else { NEVER };
+        1 << if present { USBDETECTED } else { USBREMOVED }
+    }
+
+    /// When something happens next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.usbpwrrdy_due
+    }
+
+    /// What is due at `now`; which events happen.
+    pub fn run(&mut self, now: u64) -> u32 {
+        if self.usbpwrrdy_due > now {
+            return 0;
+        }
+        self.usbpwrrdy_due = NEVER;
+        self.usbpwrrdy = true;
+        1 << USBPWRRDY
     }
 
     /// RESET: a pin resets the chip also while a probe is connected (nRF51).
@@ -97,7 +144,8 @@ impl Power {
             // Two blocks on the nRF51822, four bits that are always 1 on the nRF52.
             RAMSTATUS if self.series == Series::Nrf51 => self.ramon[0] & 3,
             RAMSTATUS => 0xF,
-            USBREGSTATUS | MAINREGSTATUS | SYSTEMOFF => 0,
+            USBREGSTATUS => u32::from(self.vbus) | u32::from(self.usbpwrrdy) << 1,
+            MAINREGSTATUS | SYSTEMOFF => 0,
             POFCON => self.pofcon,
             GPREGRET => self.gpregret[0],
             GPREGRET2 => self.gpregret[1],
@@ -140,8 +188,9 @@ impl Power {
 
     /// Notes the reason of a reset and forgets what does not outlive it.
     pub fn reset(&mut self, reset: Reset) {
-        let (resetreas, gpregret) = (self.resetreas, self.gpregret);
-        *self = Power::new(self.series);
+        let Power { series, resetreas, gpregret, vbus, usbpwrrdy, usbpwrrdy_due, .. } = *self;
+        // The supply is not the chip's to reset.
+        *self = Power { vbus, usbpwrrdy, usbpwrrdy_due, ..Power::new(series) };
         if !self.series.clears_retained(reset) {
             self.gpregret = gpregret;
         }
@@ -152,6 +201,7 @@ impl Power {
             Reset::Soft => resetreas | 1 << 2,
             Reset::Lockup => resetreas | 1 << 3,
             Reset::SystemOff => resetreas | 1 << 16,
+            Reset::Vbus => resetreas | 1 << 20,
         };
     }
 }

@@ -68,6 +68,12 @@ impl PowerClock {
         }
     }
 
+    /// VBUS comes or goes.
+    pub fn vbus(&mut self, now: u64, present: bool) {
+        let events = self.power.set_vbus(now, present);
+        self.events.raise_all(events);
+    }
+
     /// CTRL-AP.ERASEALL has finished.
     pub fn erased_all(&mut self) {
         if let Guard::ApProtect(approtect) = &mut self.guard {
@@ -120,11 +126,11 @@ impl Peripheral for PowerClock {
     }
 
     fn next(&self, _: &LfClk) -> u64 {
-        self.clock.next()
+        self.clock.next().min(self.power.next())
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        let events = self.clock.run(cx);
+        let events = self.clock.run(cx) | self.power.run(cx.now);
         self.events.raise_all(events);
     }
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use twinboard_sim::bus::Size;
-use twinboard_sim::cpu::IrqLines;
 use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::cpu::{IrqLines, MmioContext};
 use twinboard_sim::report::{Access, Report};
 use twinboard_sim::time::Time;
 use twinboard_sim::wire::{Edge, Signal};
@@ -24,7 +24,8 @@ use super::ppi::{Ppi, bits};
 use super::radio::Radio;
 use super::rbpconf::{Rbpconf, UICR_RBPCONF};
 use super::schedule::Schedule;
-use super::table::{ChipTable, Options, PeripheralEntry, Protection, ResetPin, Series};
+use super::table::{ChipTable, Options, PeripheralEntry, PeripheralKind, Protection, ResetPin, Series};
+use super::usbd::Usbd;
 use super::wiring::Wiring;
 use crate::parts::i2c::I2cBus;
 
@@ -117,6 +118,8 @@ pub struct Soc {
     /// When the bus's interrupt line may change by itself.
     i2c_due: u64,
     reset_pin_enabled: bool,
+    /// Which of the others is the USB device controller, if it is wired to a socket.
+    usbd: Option<usize>,
     /// PPI channels that fire, and when; in order.
     pub(super) firing: VecDeque<(u64, u32)>,
     /// Edges from outside that have not happened yet, in order.
@@ -167,6 +170,7 @@ impl Soc {
             i2c: I2cBus::default(),
             i2c_due: NEVER,
             reset_pin_enabled: false,
+            usbd: table.peripherals.iter().position(|p| matches!(p.kind, PeripheralKind::Usbd) && options.usb_socket),
             firing: VecDeque::with_capacity(16),
             incoming: VecDeque::with_capacity(16),
             undocumented: table.undocumented.iter().map(|&address| (address, 0)).collect(),
@@ -229,6 +233,39 @@ impl Soc {
         self.due.set(OTHERS + slot, due);
         self.earliest = self.earliest.min(due);
         result
+    }
+
+    /// The chip's USB device controller, if it has one.
+    #[must_use]
+    pub fn usbd(&self) -> Option<&Usbd> {
+        self.others.get(self.usbd?)?.usbd_ref()
+    }
+
+    /// Runs `f` on the chip's USB device controller, if it has one, at a cycle.
+    pub fn with_usbd<T>(&mut self, cx: &mut MmioContext<'_>, f: impl FnOnce(&mut Usbd, u64) -> T) -> Option<T> {
+        let now = self.clock.cycles(cx.cycle);
+        let index = self.usbd?;
+        let result = self.others[index].usbd().map(|usbd| f(usbd, now));
+        self.settle(OTHERS + index, now, cx.memory, cx.irq);
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
+        result
+    }
+
+    /// VBUS comes or goes.
+    pub fn vbus(&mut self, cx: &mut MmioContext<'_>, present: bool) {
+        let now = self.clock.cycles(cx.cycle);
+        self.power_clock.vbus(now, present);
+        self.settle(POWER_CLOCK, now, cx.memory, cx.irq);
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
+    }
+
+    /// Something on the board changed what it does to pins.
+    pub fn pins_changed(&mut self, cx: &mut MmioContext<'_>) {
+        let now = self.clock.cycles(cx.cycle);
+        if self.pins.has_changed() {
+            self.pins_settle(now, cx.memory, cx.irq);
+        }
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
     }
 
     /// Whether DETECT is up: some pin has the level that its SENSE waits for.

@@ -5,6 +5,7 @@ use twinboard_sim::cpu::arm::CoreConfig;
 use super::adc::Adc;
 use super::ccm_aar::CcmAar;
 use super::clock::Crystals;
+use super::comp::Comp;
 use super::ecb::Ecb;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
@@ -21,9 +22,10 @@ use super::temp::Temp;
 use super::timer::{Timer, TimerSpec};
 use super::twim::Twim;
 use super::uarte::Uarte;
+use super::usbd::Usbd;
 use super::wdt::Wdt;
 use crate::debug::table::DapTable;
-use crate::image::BlockIds;
+use crate::image::{BlockIds, Start};
 use crate::parts::world::SharedWorld;
 
 /// A generation of the family: the registers of the blocks that all its chips share (CLOCK, POWER, NVMC, GPIO, GPIOTE,
@@ -212,6 +214,10 @@ pub enum PeripheralKind {
     Ecb(u64),
     /// CCM and AAR.
     CcmAar(InertSpec),
+    /// USBD.
+    Usbd,
+    /// COMP.
+    Comp(InertSpec),
     /// Registers only.
     Inert(InertSpec),
 }
@@ -237,6 +243,8 @@ impl PeripheralKind {
             PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),
             PeripheralKind::Ecb(block) => Box::new(Ecb::new(block)),
             PeripheralKind::CcmAar(spec) => Box::new(CcmAar::new(spec)),
+            PeripheralKind::Comp(spec) => Box::new(Comp::new(spec)),
+            PeripheralKind::Usbd => Box::new(Usbd::default()),
             PeripheralKind::Inert(spec) => Box::new(Inert::new(spec)),
         }
     }
@@ -285,6 +293,10 @@ pub struct Options {
     pub crystals: Crystals,
     /// What surrounds the board.
     pub world: SharedWorld,
+    /// Its USB pins are wired to a socket.
+    pub usb_socket: bool,
+    /// How its program begins.
+    pub start: Start,
     /// Bytes to find in flash and UICR at the first power-on: address, contents.
     pub image: Vec<(u32, Vec<u8>)>,
 }
@@ -297,6 +309,8 @@ impl Default for Options {
             seed: 0,
             crystals: Crystals { lfxo: false },
             world: SharedWorld::default(),
+            usb_socket: false,
+            start: Start::Reset,
             image: Vec::new(),
         }
     }

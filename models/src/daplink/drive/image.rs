@@ -1,5 +1,6 @@
 //! What a file is for, judged by its first 48 bytes, and the way from decoded data to the flash manager.
 
+use crate::daplink::bootloader::Mode;
 use crate::daplink::config::DapLinkConfig;
 use crate::daplink::error::Error;
 use crate::daplink::shared::{Core, TargetFlash};
@@ -66,13 +67,24 @@ pub struct Decoder {
     open: bool,
     /// The image has no addresses of its own, so it ends where the flash ends.
     is_binary: bool,
+    /// It has come to its end.
+    done: bool,
 }
 
 impl Decoder {
     /// A decoder at the start of a file.
     #[must_use]
     pub fn new(is_binary: bool) -> Decoder {
-        Decoder { head: [0xff; HEAD], buffered: 0, start: None, next: 0, image: None, open: false, is_binary }
+        Decoder {
+            head: [0xff; HEAD],
+            buffered: 0,
+            start: None,
+            next: 0,
+            image: None,
+            open: false,
+            is_binary,
+            done: false,
+        }
     }
 
     /// Takes data; true when it is certainly the last.
@@ -116,10 +128,21 @@ impl Decoder {
             flash.data(core, address, data).await?;
         }
         let end = u64::from(core.config.target_flash.1);
-        Ok(self.is_binary && u64::from(address) + data.len() as u64 >= end)
+        // DAPLink's own images are padded to the end of their place.
+        let ends = self.is_binary || self.image == Some(Image::Interface);
+        self.done |= ends && u64::from(address) + data.len() as u64 >= end;
+        Ok(self.done)
     }
 
     fn check_image(&self, core: &Core, start: u32) -> Result<(), Error> {
+        if core.config.mode == Mode::Bootloader {
+            return match self.image {
+                // What is not DAPLink's is the firmware of another maker.
+                Some(Image::Interface | Image::Target) if start == core.config.target_flash.0 => Ok(()),
+                Some(Image::Interface | Image::Target) => Err(Error::InterfaceUpdateAddress),
+                _ => Err(Error::UnsupportedUpdate),
+            };
+        }
         match self.image {
             Some(Image::Target) if core.settings.settings().detect_incompatible && is_for_cortex_m0(&self.head) => {
                 Err(Error::IncompatibleImage)
@@ -145,7 +168,7 @@ impl Decoder {
             core.flash_busy = false;
             result?;
         }
-        if self.image != Some(Image::Target) { Err(Error::IapUpdateIncomplete) } else { Ok(()) }
+        if self.done || self.image == Some(Image::Target) { Ok(()) } else { Err(Error::IapUpdateIncomplete) }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod volume;
 #[cfg(test)]
 mod tests;
 
+use super::bootloader::Mode;
 use super::error::Error;
 use super::msc::scsi::Medium;
 use super::shared::{Core, TargetFlash};
@@ -65,6 +66,8 @@ pub struct Drive {
     assert: Option<Assert>,
     remounts: u32,
     restart: bool,
+    /// START_BL.ACT: the bootloader is to stay after the next restart.
+    pub hold: bool,
     /// MSD_OFF.CFG: no drive after the next restart.
     pub disabled: bool,
 }
@@ -85,6 +88,7 @@ impl Drive {
             assert: None,
             remounts: 0,
             restart: false,
+            hold: false,
             disabled,
         };
         drive.build(core);
@@ -104,8 +108,12 @@ impl Drive {
         self.files.clear();
         let fail = self.fail.map(|_| (b"FAIL    TXT", Entry::READ_ONLY, File::Fail));
         let assert = self.assert.map(|_| (b"ASSERT  TXT", 0, File::Assert));
+        let page: &Name = match core.config.mode {
+            Mode::Interface => b"MICROBITHTM",
+            Mode::Bootloader => b"HELP_FAQHTM",
+        };
         let always: [(&Name, u8, File); 2] =
-            [(b"MICROBITHTM", Entry::READ_ONLY, File::Page), (b"DETAILS TXT", Entry::READ_ONLY, File::Details)];
+            [(page, Entry::READ_ONLY, File::Page), (b"DETAILS TXT", Entry::READ_ONLY, File::Details)];
         for (name, attributes, file) in always.into_iter().chain(fail).chain(assert) {
             let size = self.contents(core, file).len() as u32;
             self.volume.add(name, attributes, size);
@@ -123,10 +131,16 @@ impl Drive {
                     settings: core.settings.settings(),
                     page_erase: core.page_erase_shown,
                     remounts: self.remounts,
+                    interface: match core.config.mode {
+                        Mode::Interface => Some((core.config.version.into(), core.config.interface_crc)),
+                        Mode::Bootloader => core.settings.with_interface(|flash| flash.version(&core.config)),
+                    },
                 },
             ),
             File::Fail => self.fail.map(|error| core.config.personality().errors.fail_txt(error)).unwrap_or_default(),
-            File::Assert => self.assert.as_ref().map(texts::assert_txt).unwrap_or_default(),
+            File::Assert => {
+                self.assert.as_ref().map(|assert| texts::assert_txt(assert, core.config.mode)).unwrap_or_default()
+            }
         }
     }
 
@@ -173,7 +187,8 @@ impl Drive {
                 let result = self.transfer.time_out();
                 self.finish(core, flash, result).await;
             }
-            if self.restart {
+            // The bootloader goes on to what it has programmed, and to what was there if nothing was.
+            if self.restart || core.config.mode == Mode::Bootloader && self.fail.is_none() {
                 return AfterTick::Restart;
             }
             self.remounts += 1;
@@ -184,6 +199,7 @@ impl Drive {
             let table = core.config.personality();
             if let Some(error) = self.fail
                 && table.flash.shows_errors
+                && core.config.mode == Mode::Interface
             {
                 // The display shows 500 + code; if even that fails, there is nobody left to tell.
                 let _ = flash.show_number(core, 500 + u16::from(table.errors.code(error))).await;
@@ -231,10 +247,15 @@ impl Drive {
     }
 
     async fn act<F: TargetFlash>(&mut self, core: &mut Core, flash: &mut F, name: &Name) {
-        let table = &core.config.personality().drive;
-        let Some(action) = Action::of(name, table.actions) else { return };
+        let personality = core.config.personality();
+        let table = &personality.drive;
+        let actions = match core.config.mode {
+            Mode::Interface => table.actions,
+            Mode::Bootloader => personality.bootloader.actions,
+        };
+        let Some(action) = Action::of(name, actions) else { return };
         match action {
-            Action::StartBootloader => self.restart = true,
+            Action::StartBootloader => (self.restart, self.hold) = (true, true),
             Action::Assert => return self.assertion_failed(table.test_assert),
             Action::Refresh => {}
             // The original does not look at the result either.

@@ -135,8 +135,8 @@ async fn write_hex<F: TargetFlash>(
             Step::TooLong => return Err(Error::HexParser),
             Step::Flush | Step::Done | Step::EndOfFile => {}
         }
-        if !data.is_empty() {
-            decoder.write(core, flash, address, data).await?;
+        if !data.is_empty() && decoder.write(core, flash, address, data).await? {
+            return Ok(Progress::Ended);
         }
         match step {
             Step::EndOfFile => return Ok(Progress::Ended),

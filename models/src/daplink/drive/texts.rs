@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::Assert;
+use crate::daplink::bootloader::Mode;
 use crate::daplink::config::{DapLinkConfig, Settings};
 
-/// MICROBIT.HTM: a page that leads on.
+/// MICROBIT.HTM or HELP_FAQ.HTM: a page that leads on.
 #[must_use]
 pub fn microbit_htm(config: &DapLinkConfig) -> String {
     let lines = [
@@ -40,8 +41,8 @@ pub enum Detail {
     Compatibility,
     PageErase,
     Mode,
-    InterfaceVersion,
-    BootloaderVersion,
+    OwnVersion,
+    OtherVersion,
     GitSha,
     LocalMods,
     UsbInterfaces,
@@ -62,19 +63,26 @@ pub struct Details<'a> {
     pub page_erase: bool,
     /// How often the drive was mounted again.
     pub remounts: u32,
+    /// Version and CRC of the interface firmware, if there is one.
+    pub interface: Option<(u32, u32)>,
 }
 
 /// DETAILS.TXT.
 #[must_use]
 pub fn details_txt(config: &DapLinkConfig, details: &Details<'_>) -> String {
-    let table = &config.personality().drive;
-    let mut text = format!("{}\r\n", table.banner);
+    let table = config.personality();
+    let lines = match config.mode {
+        Mode::Interface => table.drive.details,
+        Mode::Bootloader => table.bootloader.details,
+    };
+    let in_bootloader = config.mode == Mode::Bootloader;
+    let mut text = format!("{}\r\n", table.drive.banner);
     let mut line = |label: &str, value: &str| {
         // Writing into a String cannot fail.
         let _ = write!(text, "{label}: {value}\r\n");
     };
     let flag = |set: bool| if set { "1" } else { "0" };
-    for detail in table.details {
+    for detail in lines {
         match detail {
             Detail::BuildId => line("Build ID", &config.build_id),
             Detail::UniqueId => line("Unique ID", details.serial),
@@ -84,22 +92,33 @@ pub fn details_txt(config: &DapLinkConfig, details: &Details<'_>) -> String {
             Detail::Overflow => line("Overflow detection", flag(details.settings.overflow_detect)),
             Detail::Compatibility => line("Incompatible image detection", flag(details.settings.detect_incompatible)),
             Detail::PageErase => line("Page erasing", flag(details.page_erase)),
-            Detail::Mode => line("Daplink Mode", "Interface"),
-            Detail::InterfaceVersion => line("Interface Version", &format!("{:04}", config.version)),
-            Detail::BootloaderVersion => {
+            Detail::Mode => line("Daplink Mode", if in_bootloader { "Bootloader" } else { "Interface" }),
+            Detail::OwnVersion if in_bootloader => line("Bootloader Version", &format!("{:04}", config.version)),
+            Detail::OwnVersion => line("Interface Version", &format!("{:04}", config.version)),
+            Detail::OtherVersion if in_bootloader => {
+                if let Some((version, _)) = details.interface {
+                    line("Interface Version", &format!("{version:04}"));
+                }
+            }
+            Detail::OtherVersion => {
                 if let Some(version) = config.bootloader_version {
                     line("Bootloader Version", &format!("{version:04}"));
                 }
             }
             Detail::GitSha => line("Git SHA", &config.git_sha),
             Detail::LocalMods => line("Local Mods", "0"),
+            Detail::UsbInterfaces if in_bootloader => line("USB Interfaces", "MSD"),
             Detail::UsbInterfaces => line("USB Interfaces", "MSD, CDC, HID, WebUSB"),
             Detail::BootloaderCrc => {
                 if config.bootloader_version.is_some() {
                     line("Bootloader CRC", &format!("0x{:08x}", config.bootloader_crc));
                 }
             }
-            Detail::InterfaceCrc => line("Interface CRC", &format!("0x{:08x}", config.interface_crc)),
+            Detail::InterfaceCrc => {
+                if let Some((_, crc)) = details.interface {
+                    line("Interface CRC", &format!("0x{crc:08x}"));
+                }
+            }
             Detail::RemountCount => line("Remount count", &details.remounts.to_string()),
             Detail::Url => line("URL", &config.target_url()),
         }
@@ -109,8 +128,12 @@ pub fn details_txt(config: &DapLinkConfig, details: &Details<'_>) -> String {
 
 /// ASSERT.TXT.
 #[must_use]
-pub fn assert_txt(assert: &Assert) -> String {
-    format!("Assert\r\nFile: {}\r\nLine: {}\r\nSource: Application\r\n", assert.file, assert.line)
+pub fn assert_txt(assert: &Assert, mode: Mode) -> String {
+    let source = match mode {
+        Mode::Interface => "Application",
+        Mode::Bootloader => "Bootloader",
+    };
+    format!("Assert\r\nFile: {}\r\nLine: {}\r\nSource: {source}\r\n", assert.file, assert.line)
 }
 
 #[cfg(test)]
@@ -121,7 +144,8 @@ mod tests {
     fn details_are_in_the_order_of_0256_to_0258() {
         let config = DapLinkConfig::default();
         let serial = config.serial(false);
-        let details = Details { serial: &serial, settings: config.settings, page_erase: false, remounts: 3 };
+        let interface = Some((257, config.interface_crc));
+        let details = Details { serial: &serial, settings: config.settings, page_erase: false, remounts: 3, interface };
         let text = details_txt(&config, &details);
         let labels: Vec<&str> = text.lines().filter_map(|line| line.split_once(": ")).map(|(l, _)| l).collect();
         assert_eq!(

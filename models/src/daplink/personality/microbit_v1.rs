@@ -3,6 +3,7 @@
 use super::{
     DapTable, DriveTable, FlashTable, Info, LampTable, Personality, PinTable, SerialTable, TargetTable, UsbTable,
 };
+use crate::daplink::bootloader::{BootloaderTable, BootloaderUrl, Mode};
 use crate::daplink::config::{DapLinkConfig, Settings};
 use crate::daplink::dap::timing::PinTiming;
 use crate::daplink::drive::Assert;
@@ -15,6 +16,8 @@ use crate::daplink::personality::Board;
 use crate::daplink::swd_host::{ResetLine, TargetState};
 use crate::daplink::timing::CpuTiming;
 use crate::daplink::uart::KL26;
+
+use twinboard_sim::time::Span;
 
 /// DAPLink 0253 on a micro:bit V1.3.
 pub static MICROBIT_V1: Personality = Personality {
@@ -59,8 +62,8 @@ pub static MICROBIT_V1: Personality = Personality {
             Detail::Automation,
             Detail::Overflow,
             Detail::Mode,
-            Detail::InterfaceVersion,
-            Detail::BootloaderVersion,
+            Detail::OwnVersion,
+            Detail::OtherVersion,
             Detail::GitSha,
             Detail::LocalMods,
             Detail::UsbInterfaces,
@@ -93,7 +96,43 @@ pub static MICROBIT_V1: Personality = Personality {
     },
     serial: SerialTable { baud: 9_600, control_lines_clear: false, uart: KL26 },
     lamp: LampTable { lit: false, needs_host: false },
+    bootloader: BOOTLOADER,
     timing: CpuTiming::KL26,
+};
+
+/// The bootloader 0243 of a micro:bit V1.5.
+const BOOTLOADER: BootloaderTable = BootloaderTable {
+    version: 243,
+    url: BootloaderUrl::Plain("https://daplink.io"),
+    details: &[
+        Detail::UniqueId,
+        Detail::HicId,
+        Detail::AutoReset,
+        Detail::Automation,
+        Detail::Overflow,
+        Detail::Mode,
+        Detail::OwnVersion,
+        Detail::OtherVersion,
+        Detail::LocalMods,
+        Detail::UsbInterfaces,
+        Detail::InterfaceCrc,
+        Detail::RemountCount,
+        Detail::Url,
+    ],
+    actions: &[
+        (b"START_IFACT", Action::Refresh),
+        (b"ASSERT  ACT", Action::Assert),
+        (b"REFRESH ACT", Action::Refresh),
+        (b"AUTO_RSTCFG", Action::AutoReset(true)),
+        (b"HARD_RSTCFG", Action::AutoReset(false)),
+        (b"AUTO_ON CFG", Action::Automation(true)),
+        (b"AUTO_OFFCFG", Action::Automation(false)),
+        (b"OVFL_ON CFG", Action::Overflow(true)),
+        (b"OVFL_OFFCFG", Action::Overflow(false)),
+    ],
+    // KL26 sub-family data sheet, flash timing: thersscr and tpgm4 typical.
+    erase: Span::ms(14),
+    word: Span::us(65),
 };
 
 const ACTIONS: &[ActionFile] = &[
@@ -134,5 +173,8 @@ fn config() -> DapLinkConfig {
         connect_delay_ms: 1_016,
         // The interface replaces the configuration page of 0234 by its own defaults.
         settings: Settings::default(),
+        bootloader_board_id: 0x0000,
+        mode: Mode::Interface,
+        interface_version: 0,
     }
 }

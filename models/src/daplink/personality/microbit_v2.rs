@@ -3,6 +3,7 @@
 use super::{
     DapTable, DriveTable, FlashTable, Info, LampTable, Personality, PinTable, SerialTable, TargetTable, UsbTable,
 };
+use crate::daplink::bootloader::{BootloaderTable, BootloaderUrl, Mode};
 use crate::daplink::config::{DapLinkConfig, Settings};
 use crate::daplink::dap::timing::PinTiming;
 use crate::daplink::drive::Assert;
@@ -15,6 +16,8 @@ use crate::daplink::personality::Board;
 use crate::daplink::swd_host::{ResetLine, TargetState};
 use crate::daplink::timing::CpuTiming;
 use crate::daplink::uart::NRF52820;
+
+use twinboard_sim::time::Span;
 
 /// DAPLink 0257 on a micro:bit V2.2.
 pub static MICROBIT_V2: Personality = Personality {
@@ -71,8 +74,8 @@ pub static MICROBIT_V2: Personality = Personality {
             Detail::Compatibility,
             Detail::PageErase,
             Detail::Mode,
-            Detail::InterfaceVersion,
-            Detail::BootloaderVersion,
+            Detail::OwnVersion,
+            Detail::OtherVersion,
             Detail::GitSha,
             Detail::LocalMods,
             Detail::UsbInterfaces,
@@ -88,7 +91,52 @@ pub static MICROBIT_V2: Personality = Personality {
     errors: ErrorTable { absent: &[], wording: &[] },
     serial: SerialTable { baud: 115_200, control_lines_clear: true, uart: NRF52820 },
     lamp: LampTable { lit: true, needs_host: true },
+    bootloader: BOOTLOADER,
     timing: CpuTiming::NRF52820,
+};
+
+/// The bootloader 0257 of a micro:bit V2.2.
+const BOOTLOADER: BootloaderTable = BootloaderTable {
+    version: 257,
+    url: BootloaderUrl::Noted,
+    details: &[
+        Detail::BuildId,
+        Detail::UniqueId,
+        Detail::HicId,
+        Detail::AutoReset,
+        Detail::Automation,
+        Detail::Overflow,
+        Detail::Compatibility,
+        Detail::PageErase,
+        Detail::Mode,
+        Detail::OwnVersion,
+        Detail::OtherVersion,
+        Detail::GitSha,
+        Detail::LocalMods,
+        Detail::UsbInterfaces,
+        Detail::BootloaderCrc,
+        Detail::InterfaceCrc,
+        Detail::RemountCount,
+        Detail::Url,
+    ],
+    actions: &[
+        (b"START_IFACT", Action::Refresh),
+        (b"ASSERT  ACT", Action::Assert),
+        (b"REFRESH ACT", Action::Refresh),
+        (b"AUTO_RSTCFG", Action::AutoReset(true)),
+        (b"HARD_RSTCFG", Action::AutoReset(false)),
+        (b"AUTO_ON CFG", Action::Automation(true)),
+        (b"AUTO_OFFCFG", Action::Automation(false)),
+        (b"OVFL_ON CFG", Action::Overflow(true)),
+        (b"OVFL_OFFCFG", Action::Overflow(false)),
+        (b"COMP_ON CFG", Action::Compatibility(true)),
+        (b"COMP_OFFCFG", Action::Compatibility(false)),
+        (b"PAGE_ON ACT", Action::PageErase(true)),
+        (b"PAGE_OFFACT", Action::PageErase(false)),
+    ],
+    // nRF52820 product specification, NVMC: tERASEPAGE and tWRITE.
+    erase: Span::us(87_500),
+    word: Span::us(42),
 };
 
 const ACTIONS: &[ActionFile] = &[
@@ -131,5 +179,8 @@ fn config() -> DapLinkConfig {
         target_ram: (0x2000_0000, 0x2002_0000),
         connect_delay_ms: 930,
         settings: Settings::FACTORY,
+        bootloader_board_id: 0x9905,
+        mode: Mode::Interface,
+        interface_version: 0,
     }
 }

@@ -13,6 +13,7 @@
 //! Software hands a descriptor over with a plain store to RAM, which no register sees. For the host to know when to ask again,
 //! the descriptors whose tokens were NAKed are watched ([`Memory::watch`]); the chip calls [`Usb0::memory_changed`].
 
+mod attachment;
 pub mod bdt;
 pub mod registers;
 

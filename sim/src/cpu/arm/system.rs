@@ -36,6 +36,8 @@ impl Core {
             kind::BARRIER => Ok(timing.barrier.into()),
             kind::WFI => {
                 self.state = State::WaitingForInterrupt;
+                // The chip's power control may have more to do than to wait.
+                self.signals.yield_now |= self.sleep_deep();
                 self.attend();
                 Ok(2)
             }

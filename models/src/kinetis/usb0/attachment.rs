@@ -1,0 +1,90 @@
+//! The controller as a peripheral of the chip, and the chip's USB socket.
+
+use twinboard_sim::bus::Size;
+use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::time::Time;
+use twinboard_sim::usb::{Handshake, InReply, MAX_PACKET, UsbPort};
+
+use super::super::chip::Kinetis;
+use super::super::peripheral::{Cx, Peripheral, Reset};
+use super::Usb0;
+
+impl Peripheral for Usb0 {
+    fn width(&self) -> Size {
+        Size::Byte
+    }
+
+    fn read(&mut self, _: &mut Cx<'_>, offset: u32) -> Option<u32> {
+        Usb0::read(self, offset).map(u32::from)
+    }
+
+    fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32, _: u32) -> Option<()> {
+        Usb0::write(self, cx.memory, offset, value as u8)
+    }
+
+    fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
+        Usb0::reset(self);
+    }
+
+    fn irq(&self) -> bool {
+        Usb0::irq(self)
+    }
+
+    fn steady(&self, _: u32) -> bool {
+        true
+    }
+
+    fn usb(&self) -> Option<&Usb0> {
+        Some(self)
+    }
+
+    fn usb_mut(&mut self) -> Option<&mut Usb0> {
+        Some(self)
+    }
+}
+
+impl Kinetis {
+    /// The host does something to the controller at `at`.
+    fn host<T>(&mut self, at: Time, act: impl FnOnce(&mut Usb0, &mut Memory) -> T) -> Option<T> {
+        self.bring_to(at);
+        self.with_usb(act)
+    }
+}
+
+impl UsbPort for Kinetis {
+    fn attached(&self) -> bool {
+        self.usb0().is_some_and(Usb0::attached)
+    }
+
+    fn bus_reset(&mut self, at: Time) {
+        self.host(at, |usb, _| usb.bus_reset());
+    }
+
+    fn vbus(&mut self, at: Time, present: bool) {
+        self.host(at, |usb, _| usb.vbus(present));
+    }
+
+    fn suspend(&mut self, at: Time, suspended: bool) {
+        self.host(at, |usb, _| usb.suspend(suspended));
+    }
+
+    fn sof(&mut self, at: Time, frame: u16) {
+        self.host(at, |usb, _| usb.sof(frame));
+    }
+
+    fn setup(&mut self, at: Time, address: u8, ep: u8, data: [u8; 8]) -> Handshake {
+        self.host(at, |usb, memory| usb.setup(memory, address, ep, data)).unwrap_or(Handshake::Timeout)
+    }
+
+    fn out(&mut self, at: Time, address: u8, ep: u8, toggle: bool, data: &[u8]) -> Handshake {
+        self.host(at, |usb, memory| usb.out(memory, address, ep, toggle, data)).unwrap_or(Handshake::Timeout)
+    }
+
+    fn r#in(&mut self, at: Time, address: u8, ep: u8, buffer: &mut [u8; MAX_PACKET]) -> InReply {
+        self.host(at, |usb, memory| usb.in_token(memory, address, ep, buffer)).unwrap_or(InReply::Timeout)
+    }
+
+    fn attention(&self) -> u64 {
+        self.usb0().map_or(0, Usb0::attention)
+    }
+}
