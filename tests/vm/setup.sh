@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the virtual machine and the tools that are tried in it: Debian packages, and pyOCD, uflash and
-# microfs in an environment of their own. May be run again at any time.
+# Installs the virtual machine and the tools that are tried in it: Debian packages, and pyOCD, uflash,
+# microfs and spsdk (blhost) in an environment of their own. May be run again at any time.
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/../packages.sh"
@@ -13,7 +13,7 @@ packages=(
 install_packages "${packages[@]}"
 
 environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv
-tools=(pyocd==0.46.0 uflash==2.0.0 microfs==1.4.5)
+tools=(pyocd==0.46.0 uflash==2.0.0 microfs==1.4.5 spsdk==3.12.0)
 installed=$("$environment/bin/pip" freeze 2>/dev/null || true)
 for tool in "${tools[@]}"; do
     if ! grep -ix "$tool" <<<"$installed" >/dev/null; then

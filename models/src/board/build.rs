@@ -13,14 +13,14 @@ use twinboard_sim::wire::{Drive, PinId, Signal};
 
 use super::control::{Looks, Plan};
 use super::ether::Antenna;
-use super::file::{BoardError, BoardFile, ChipEntry, MatrixEntry, PressedLevel, Pull};
+use super::file::{BoardError, BoardFile, ChipEntry, JumperState, MatrixEntry, PressedLevel, Pull};
 use super::interface::{self, Found, InterfaceProgram};
 use super::powered::{Button, Model, Net, Powered};
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
-use crate::image::{BlockIds, Image};
+use crate::image::{BlockIds, Image, Start};
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
 use crate::parts::world::SharedWorld;
@@ -66,6 +66,11 @@ impl BoardFile {
         if options.interface.is_some() && self.emulated_interface().is_none() {
             return Err(BoardError::anywhere("this board has no interface chip that could run a program"));
         }
+        // Who grounds a pin that only the emulated chip has wants that chip, with nothing in its flash.
+        let nothing = Image::default();
+        let blank = InterfaceProgram { image: &nothing, start: Start::Reset };
+        let interface = options.interface.or(self.grounds_emulated_pin().then_some(blank));
+        let options = &PowerOn { interface, ..*options };
         let mut builder = Builder::default();
         let world = SharedWorld::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
@@ -138,7 +143,8 @@ impl BoardFile {
                 Some(Pull::Down) => Drive::PullDown,
                 None => Drive::Released,
             };
-            let id = builder.net(entry.name.as_ref(), &ends, pull);
+            let grounded = self.grounded_nets().any(|net| net == entry.name.as_ref());
+            let id = builder.net(entry.name.as_ref(), &ends, if grounded { Drive::Low } else { pull });
             nets.insert(entry.name.as_ref(), (id, pull));
             wires.push(Net { name: entry.name.as_ref().clone(), id, released: pull });
             if entry.pins.iter().any(|pin| self.is_serial_input(pin)) {
@@ -192,6 +198,25 @@ impl BoardFile {
             speaker,
             contacts,
             target: self.chips.iter().position(|entry| nordic_chip(entry.model.as_ref()).is_some()),
+        })
+    }
+
+    /// The nets that a jumper grounds.
+    fn grounded_nets(&self) -> impl Iterator<Item = &String> {
+        let grounded = self.jumpers.iter().filter(|jumper| jumper.state == JumperState::Ground);
+        grounded.map(|jumper| jumper.net.as_ref())
+    }
+
+    /// Whether a jumper grounds a pin of an interface chip that native firmware has nothing for.
+    fn grounds_emulated_pin(&self) -> bool {
+        let native = PowerOn::default();
+        self.grounded_nets().any(|name| {
+            let net = self.nets.iter().find(|net| net.name.as_ref() == name);
+            net.into_iter().flat_map(|net| &net.pins).any(|place| {
+                let Some((chip, pin)) = place.as_ref().split_once('.') else { return false };
+                let entry = self.chips.iter().find(|entry| entry.name.as_ref() == chip);
+                entry.is_some_and(|entry| matches!(interface::pin(entry, &native, pin), Ok(Some(Found::Elsewhere))))
+            })
         })
     }
 

@@ -53,6 +53,9 @@ pub struct BoardFile {
     /// The buttons.
     #[serde(default, rename = "button")]
     pub buttons: Vec<ButtonEntry>,
+    /// The jumpers, and other places where a person connects a wire to ground.
+    #[serde(default, rename = "jumper")]
+    pub jumpers: Vec<JumperEntry>,
     /// The contacts of the edge connector: the name as printed on the board, and the pin behind it as `chip.pin`.
     #[serde(default, rename = "edge-connector")]
     pub edge: BTreeMap<String, Spanned<String>>,
@@ -126,6 +129,30 @@ pub struct ButtonEntry {
     pub net: Spanned<String>,
     /// What it does to the wire while pressed.
     pub pressed: PressedLevel,
+}
+
+/// A jumper, or a test point that a person grounds. Unlike a button it is as it is when the board gets its power.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JumperEntry {
+    /// Name, as printed on the board; `--set NAME=STATE` sets it.
+    pub name: Spanned<String>,
+    /// The wire it sits on.
+    pub net: Spanned<String>,
+    /// Where it is at power-on.
+    #[serde(default)]
+    pub state: JumperState,
+}
+
+/// Where a jumper is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JumperState {
+    /// It connects nothing.
+    #[default]
+    Open,
+    /// It connects the wire to ground.
+    Ground,
 }
 
 /// What a pressed button does.
@@ -202,6 +229,7 @@ impl BoardFile {
         unique("chip or bus", self.chips.iter().map(|chip| &chip.name).chain(self.i2c.iter().map(|bus| &bus.name)))?;
         unique("net", self.nets.iter().map(|net| &net.name))?;
         unique("button", self.buttons.iter().map(|button| &button.name))?;
+        unique("jumper", self.jumpers.iter().map(|jumper| &jumper.name))?;
         for chip in &self.chips {
             let Some(probe) = &chip.probe else { continue };
             let earlier = self.chips.iter().take_while(|other| other.name.as_ref() != chip.name.as_ref());
@@ -219,20 +247,31 @@ impl BoardFile {
                 }
             }
         }
-        for button in &self.buttons {
-            if !self.nets.iter().any(|net| net.name.as_ref() == button.net.as_ref()) {
-                return Err(BoardError::at(&button.net, format!("there is no net {}", button.net.as_ref())));
+        let buttons = self.buttons.iter().map(|button| &button.net);
+        for place in buttons.chain(self.jumpers.iter().map(|jumper| &jumper.net)) {
+            if !self.nets.iter().any(|net| net.name.as_ref() == place.as_ref()) {
+                return Err(BoardError::at(place, format!("there is no net {}", place.as_ref())));
             }
         }
         Ok(())
     }
 
     /// Overrides a setting: `CHIP.KEY` = a TOML value, or a string where it is not one; or `BUS.fitted`, which of its sets
-    /// of sensors an I2C bus has.
+    /// of sensors an I2C bus has; or `JUMPER`, `open` or `ground`.
     ///
     /// # Errors
     /// Where `assignment` is not of that form or there is no such chip.
     pub fn set(&mut self, assignment: &str) -> Result<(), BoardError> {
+        if let Some((name, state)) = assignment.split_once('=')
+            && let Some(jumper) = self.jumpers.iter_mut().find(|jumper| jumper.name.as_ref() == name)
+        {
+            jumper.state = match state {
+                "open" => JumperState::Open,
+                "ground" => JumperState::Ground,
+                _ => return Err(BoardError::anywhere(format!("{name}: open or ground was expected, not {state}"))),
+            };
+            return Ok(());
+        }
         let parts = assignment.split_once('=').and_then(|(key, value)| Some((key.split_once('.')?, value)));
         let Some(((chip, key), value)) = parts else {
             return Err(BoardError::anywhere(format!("CHIP.KEY=VALUE was expected, not {assignment}")));
@@ -304,6 +343,20 @@ mod tests {
         assert_eq!(settings["on"].as_ref().as_bool(), Some(true));
         assert_eq!(settings["version"].as_ref().as_str(), Some("0258-beta3"));
         assert!(file.set("b.x=1").is_err() && file.set("a.x").is_err() && file.set("ax=1").is_err());
+    }
+
+    #[test]
+    fn a_jumper_is_open_or_grounds_its_net() {
+        let head = "name='x'\ntitle='X'\n[[chip]]\nname='a'\nmodel='m'\n";
+        let jumper = "[[jumper]]\nname='tp1'\nnet='BOOT'\n";
+        let mut file = BoardFile::parse(&format!("{head}[[net]]\nname='BOOT'\npins=[]\n{jumper}")).expect("valid");
+        assert_eq!(file.jumpers[0].state, JumperState::Open);
+        file.set("tp1=ground").expect("valid");
+        assert_eq!(file.jumpers[0].state, JumperState::Ground);
+        let error = file.set("tp1=closed").expect_err("wrong");
+        assert_eq!(error.message, "tp1: open or ground was expected, not closed");
+        let (message, place) = fails(&format!("{head}{jumper}"));
+        assert_eq!((message.as_str(), place.as_str()), ("there is no net BOOT", "'BOOT'"));
     }
 
     proptest! {
