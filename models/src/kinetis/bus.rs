@@ -4,9 +4,10 @@ use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::cpu::{Mmio, MmioContext};
 use twinboard_sim::report::Access;
 
+use super::boot::RETURNED;
 use super::gpio;
 use super::mcm::MCM;
-use super::peripheral::Reset;
+use super::peripheral::{Request, Reset};
 use super::port;
 use super::soc::{Answers, BRIDGE, FTFA, SIM, SLOT, SLOTS, Soc};
 
@@ -201,6 +202,11 @@ impl Mmio for Soc {
             if self.mcm.write(address & (SLOT - 4), value << shift, mask).is_none() {
                 self.count(address, Access::Write);
             }
+            return Ok(());
+        }
+        if address == RETURNED && self.table.rom.is_some() {
+            self.request.get_or_insert(Request::ReturnToRom);
+            *cx.reset = true;
             return Ok(());
         }
         // The flash is not written by stores.

@@ -10,9 +10,11 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
 use twinboard_sim::wire::{Edge, PinId};
 
+use super::boot;
 use super::capacitor::Capacitor;
 use super::peripheral::{Request, Reset};
 use super::pins::PORTS;
+use super::rom::Rom;
 use super::soc::Soc;
 use super::table::{ChipTable, Options};
 use super::usb0::Usb0;
@@ -35,7 +37,7 @@ const XPSR_T: u32 = 1 << 24;
 
 /// Why the core does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stopped {
+pub(super) enum Stopped {
     /// It runs (or sleeps, or is halted: its own business).
     No,
     /// RESET_b holds the chip.
@@ -44,21 +46,29 @@ enum Stopped {
     Starting(Time),
     /// VLLS: the LLWU watches, and nothing else.
     Off,
+    /// The boot loader in ROM has the chip.
+    InRom,
 }
 
 /// A chip of the family; which one, its table says.
 ///
 /// Pins are numbered through the ports: PTA0 is 0, PTB0 is 32.
 pub struct Kinetis {
-    core: Core,
-    soc: Soc,
+    pub(super) core: Core,
+    pub(super) soc: Soc,
     noise: Noise,
     start: Start,
     flash: RegionId,
     ram: RegionId,
-    stopped: Stopped,
     /// The core was asleep when its peripherals were last told.
     asleep: bool,
+    pub(super) stopped: Stopped,
+    /// The boot loader in ROM, from when it begins until it is left.
+    pub(super) rom: Option<Rom>,
+    /// How often the boot loader's USB port asked for attention before it was left.
+    pub(super) attention_before: u64,
+    /// The core stands where a bootloader in flash would have left it.
+    pub(super) handed_over: bool,
     /// The core was halted when its peripherals were last told.
     halted: bool,
 }
@@ -70,6 +80,9 @@ impl Kinetis {
         let mut memory = Memory::default();
         let flash = memory.add(Kind::Flash, 0, table.flash.size, 0xFF);
         let ram = memory.add(Kind::Ram, table.ram.0, table.ram.1, 0);
+        if table.rom.is_some() {
+            boot::add_rom(&mut memory);
+        }
         for (address, bytes) in &options.image {
             if memory.kind(*address) == Some(Kind::Flash) {
                 memory.write_bytes(*address, bytes);
@@ -84,6 +97,9 @@ impl Kinetis {
             ram,
             stopped: Stopped::No,
             asleep: false,
+            rom: None,
+            attention_before: 0,
+            handed_over: false,
             halted: false,
         };
         chip.reset(Reset::PowerOn);
@@ -167,7 +183,8 @@ impl Kinetis {
         &mut self.core
     }
 
-    fn reset(&mut self, reset: Reset) {
+    pub(super) fn reset(&mut self, reset: Reset) {
+        self.leave_rom();
         let from = Chip::now(self);
         self.core.reset(if reset == Reset::PowerOn { ResetKind::PowerOn } else { ResetKind::System });
         let Kinetis { core, soc, noise, ram, .. } = self;
@@ -186,6 +203,7 @@ impl Kinetis {
 
     /// Brings the core to where a bootloader would leave it, if there is none and the chip is told to do without.
     fn hand_over(&mut self) {
+        self.handed_over = false;
         let Start::Handover(vectors) = self.start else { return };
         let Kinetis { core, soc, .. } = self;
         let word = |core: &Core, address: u32| core.memory().read(address, Size::Word);
@@ -196,6 +214,7 @@ impl Kinetis {
             core.set_register(REGISTER_SP, sp);
             core.set_register(REGISTER_XPSR, XPSR_T);
             core.set_register(REGISTER_PC, pc & !1);
+            self.handed_over = true;
         }
     }
 
@@ -218,6 +237,7 @@ impl Kinetis {
                 }
                 self.reset(reset);
             }
+            (Some(Request::ReturnToRom), _) => self.returned_to_rom(),
             (None, Some(Stop::Reset)) => self.reset(Reset::Software),
             (None, Some(Stop::LockedUp)) => self.reset(Reset::Lockup),
             _ => {}
@@ -254,7 +274,8 @@ impl Kinetis {
         let Kinetis { core, soc, .. } = self;
         core.with_context(|cx| soc.run_due(cx));
         match self.stopped {
-            Stopped::Starting(at) if at <= Chip::now(self) => self.stopped = Stopped::No,
+            Stopped::Starting(at) if at <= Chip::now(self) => self.begin(),
+            Stopped::InRom => self.run_rom(),
             Stopped::HeldByPin if !self.soc.held_in_reset() => {
                 self.stopped = Stopped::Starting(Chip::now(self) + RESET_TIME);
             }
@@ -266,6 +287,10 @@ impl Kinetis {
     fn next_while_stopped(&self) -> Time {
         match self.stopped {
             Stopped::Starting(at) => at.min(self.soc.next_event()),
+            Stopped::InRom => {
+                let rom = self.rom.as_ref().map_or(Time::NEVER, Rom::next_event);
+                rom.max(self.now()).min(self.soc.next_event())
+            }
             _ => self.soc.next_event(),
         }
     }
@@ -310,6 +335,7 @@ impl Chip for Kinetis {
     }
 
     fn receive(&mut self, edge: Edge) {
+        self.rom_hears(edge.pin);
         self.soc.receive(edge);
         self.core.schedule(self.soc.clock.cycle_at(edge.at));
     }

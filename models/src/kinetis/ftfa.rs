@@ -24,7 +24,7 @@ const CCIF: u8 = 1 << 7;
 const RDCOLERR: u8 = 1 << 6;
 const ACCERR: u8 = 1 << 5;
 const FPVIOL: u8 = 1 << 4;
-const MGSTAT0: u8 = 1;
+pub(super) const MGSTAT0: u8 = 1;
 
 const FCNFG_CCIE: u8 = 1 << 7;
 const FCNFG_RDCOLLIE: u8 = 1 << 6;
@@ -130,6 +130,18 @@ impl Ftfa {
             running: None,
             key_refused: false,
         }
+    }
+
+    /// FSEC\[SEC\]: whether the chip is secure.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.fsec & 0b11 != UNSECURE
+    }
+
+    /// FOPT, as loaded at reset.
+    #[must_use]
+    pub fn fopt(&self) -> u8 {
+        self.fopt
     }
 
     /// Until when the flash answers nobody.
@@ -308,6 +320,28 @@ impl Ftfa {
             0x49 if spec.has_unsecure => Ok((Command::EraseAll { unsecure: true }, spec.t_ersall)),
             _ => Err(ACCERR),
         }
+    }
+
+    /// Launches the command that `fccob` describes, for the boot loader in ROM: how long it takes.
+    ///
+    /// # Errors
+    /// The flags of FSTAT that refuse it.
+    pub fn launch_at(&mut self, now: Time, memory: &Memory, fccob: [u8; 12]) -> Result<Span, u8> {
+        self.fccob = fccob;
+        self.fstat &= !MGSTAT0;
+        let (command, span) = self.command(memory)?;
+        self.fstat &= !CCIF;
+        self.running = Some((command, now + span));
+        Ok(span)
+    }
+
+    /// The time of the command that was launched last is over: MGSTAT0 if it failed, else 0.
+    pub fn complete(&mut self, memory: &mut Memory) -> u8 {
+        if let Some((command, _)) = self.running.take() {
+            self.finish(memory, command);
+            self.fstat |= CCIF;
+        }
+        self.fstat & MGSTAT0
     }
 
     fn launch(&mut self, cx: &mut Cx<'_>) {

@@ -46,6 +46,7 @@ pub const KL26Z: ChipTable = ChipTable {
     ports: [0x0014_001F, 0x0000_0003, 0x0000_00FE, 0x0000_00F0, 0x6101_0003],
     port_irqs: [Some(30), None, Some(31), Some(31), None],
     reset_pin: PinId(20),
+    rom: None,
     sim: SimSpec {
         // FAMID 2, SUBFAMID 6, SERIESID 1, SRAMSIZE 5 (16 KB), PINID 2 (32 pins).
         sdid: 0x2615_0002,

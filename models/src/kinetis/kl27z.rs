@@ -11,14 +11,18 @@ use twinboard_sim::time::Span;
 use twinboard_sim::wire::PinId;
 
 use super::adc16::AdcSpec;
+use super::boot::RomSpec;
 use super::flexio::FlexioSpec;
 use super::ftfa::FlashSpec;
 use super::i2c::I2cSpec;
 use super::low_power::LlwuSpec;
 use super::lpuart::LpuartSpec;
 use super::registers::OSC;
+use super::rom::config::peripheral;
 use super::sim::SimSpec;
-use super::table::PeripheralKind::{Adc, Flexio, I2c, Llwu, Lpuart, McgLite, Pmc, Rcm, Registers, Smc, Tpm, Usb};
+use super::table::PeripheralKind::{
+    Adc, Flexio, I2c, Llwu, Lpuart, McgLite, Pmc, RcmWithRom, Registers, Smc, Tpm, Usb,
+};
 use super::table::{ChipTable, Gate, PeripheralEntry, PeripheralKind};
 use super::usb0::UsbSpec;
 
@@ -61,6 +65,14 @@ const fn e(n: u16) -> PinId {
     PinId(128 + n)
 }
 
+/// NMI is BOOTCFG0. LPUART0 and I2C1 are heard.
+const ROM: RomSpec = RomSpec {
+    blocks: 2,
+    ram_reserved: 0x1000,
+    boot_pin: a(4),
+    hears: &[(a(1), peripheral::LPUART), (c(1), peripheral::I2C), (c(2), peripheral::I2C)],
+};
+
 /// The chip.
 pub const KL27Z: ChipTable = ChipTable {
     name: "kl27z",
@@ -72,6 +84,7 @@ pub const KL27Z: ChipTable = ChipTable {
     ports: [0x001C_001F, 0x0000_0003, 0x0000_00FE, 0x0000_00F0, 0x4000_0003],
     port_irqs: [Some(30), None, Some(31), Some(31), None],
     reset_pin: PinId(20),
+    rom: Some(&ROM),
     sim: SimSpec {
         // FAMID 2, SUBFAMID 7, SERIESID 1, SRAMSIZE 6 (32 KB), PINID 2 (32 pins).
         sdid: 0x2716_0002,
@@ -122,7 +135,7 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     always("LLWU", 124, Some(7), Llwu(LLWU)),
     always("PMC", 125, Some(6), Pmc),
     always("SMC", 126, None, Smc),
-    always("RCM", 127, None, Rcm),
+    always("RCM", 127, None, RcmWithRom),
 ];
 
 // Pins by the manual's table "KL27 signal multiplexing and pin assignments".

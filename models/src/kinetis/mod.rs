@@ -7,6 +7,7 @@
 //! manual; the bus, the interrupts and the order of things are the chip's business ([`Kinetis`] is the whole).
 
 mod adc16;
+mod boot;
 mod bus;
 mod capacitor;
 mod chip;
@@ -35,6 +36,7 @@ mod table;
 mod tpm;
 pub mod usb0;
 
+pub use boot::RomSpec;
 pub use chip::Kinetis;
 pub use kl26z::KL26Z;
 pub use kl27z::KL27Z;

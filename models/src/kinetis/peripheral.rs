@@ -34,6 +34,8 @@ pub enum Request {
     Reset(Reset),
     /// VLLS: switch everything off until a reset for a wake-up.
     PowerDown,
+    /// A function that the boot loader in ROM had called is back.
+    ReturnToRom,
 }
 
 /// What a peripheral sees of the chip while something happens to it.
@@ -124,6 +126,11 @@ pub trait Peripheral: Send {
 
     /// A step of a transfer on an I2C bus is heard on the net of `pin`.
     fn i2c(&mut self, _cx: &mut Cx<'_>, _pin: PinId, _step: I2cSignal) {}
+
+    /// It is the RCM.
+    fn rcm(&mut self) -> Option<&mut super::rcm::Rcm> {
+        None
+    }
 
     /// A character starts on the net of `pin` at `start`.
     fn serial(&mut self, _cx: &mut Cx<'_>, _pin: PinId, _start: Time, _frame: SerialFrame) {}

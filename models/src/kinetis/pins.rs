@@ -265,6 +265,13 @@ impl Pins {
         place(pin).is_some_and(|(port, bit)| self.ports[port].levels >> bit & 1 == 1)
     }
 
+    /// Whether something holds `pin` low; its own pull-up, which it has during reset, is no match for that.
+    #[must_use]
+    pub fn is_held_low(&self, pin: PinId) -> bool {
+        place(pin)
+            .is_some_and(|(port, bit)| matches!(self.ports[port].outside[bit as usize], Drive::Low | Drive::PullDown))
+    }
+
     /// What the input buffers of `port` give; analogue pins read 0.
     #[inline]
     pub fn inputs(&mut self, now: impl FnOnce() -> Time, port: usize) -> u32 {

@@ -8,6 +8,13 @@ const SRS0: u32 = 0;
 const SRS1: u32 = 1;
 const RPFC: u32 = 4;
 const RPFW: u32 = 5;
+/// Of chips with a boot loader in ROM.
+const FM: u32 = 6;
+const MR: u32 = 7;
+
+/// FM\[FORCEROM\] and MR\[BOOTROM\] are both bits 2:1.
+const ROM_SHIFT: u8 = 1;
+const ROM_BITS: u8 = 0b11 << ROM_SHIFT;
 
 const SRS0_WAKEUP: u8 = 1;
 const SRS0_LVD: u8 = 1 << 1;
@@ -23,6 +30,29 @@ pub struct Rcm {
     srs: [u8; 2],
     rpfc: u8,
     rpfw: u8,
+    /// FM and MR, if the chip has them.
+    rom: Option<[u8; 2]>,
+}
+
+impl Rcm {
+    /// The RCM of a chip with a boot loader in ROM.
+    #[must_use]
+    pub fn with_rom() -> Rcm {
+        Rcm { rom: Some([0; 2]), ..Rcm::default() }
+    }
+
+    /// FM\[FORCEROM\].
+    #[must_use]
+    pub fn force_rom(&self) -> u8 {
+        self.rom.map_or(0, |[fm, _]| fm >> ROM_SHIFT & 3)
+    }
+
+    /// The chip has booted from ROM, because of `mode` (MR\[BOOTROM\]).
+    pub fn booted_from_rom(&mut self, mode: u8) {
+        if let Some([_, mr]) = &mut self.rom {
+            *mr = mode << ROM_SHIFT & ROM_BITS;
+        }
+    }
 }
 
 impl Peripheral for Rcm {
@@ -35,6 +65,7 @@ impl Peripheral for Rcm {
             SRS0 | SRS1 => self.srs[offset as usize],
             RPFC => self.rpfc,
             RPFW => self.rpfw,
+            FM | MR => self.rom?[usize::from(offset == MR)],
             _ => return None,
         }))
     }
@@ -44,6 +75,9 @@ impl Peripheral for Rcm {
             SRS0 | SRS1 => {}
             RPFC => self.rpfc = value as u8 & 0x07,
             RPFW => self.rpfw = value as u8 & 0x1F,
+            FM => self.rom.as_mut()?[0] = value as u8 & ROM_BITS,
+            // Written with 1, a bit is cleared.
+            MR => self.rom.as_mut()?[1] &= !(value as u8),
             _ => return None,
         }
         Some(())
@@ -61,10 +95,17 @@ impl Peripheral for Rcm {
         if reset == Reset::PowerOn {
             (self.rpfc, self.rpfw) = (0, 0);
         }
+        if let Some([fm, mr]) = &mut self.rom {
+            (*fm, *mr) = (if reset == Reset::PowerOn { 0 } else { *fm }, 0);
+        }
     }
 
     fn steady(&self, _: u32) -> bool {
         true
+    }
+
+    fn rcm(&mut self) -> Option<&mut Rcm> {
+        Some(self)
     }
 }
 
@@ -72,6 +113,21 @@ impl Peripheral for Rcm {
 mod tests {
     use super::super::peripheral::testing::Bench;
     use super::*;
+
+    #[test]
+    fn why_the_chip_booted_from_rom_stands_until_a_one_is_written_or_the_next_reset() {
+        let (mut bench, mut rcm) = (Bench::default(), Rcm::with_rom());
+        rcm.booted_from_rom(3);
+        assert_eq!(bench.read(&mut rcm, MR), 0x06);
+        bench.write(&mut rcm, MR, 0x02);
+        assert_eq!(bench.read(&mut rcm, MR), 0x04);
+        bench.write(&mut rcm, FM, 0xFF);
+        assert_eq!((bench.read(&mut rcm, FM), rcm.force_rom()), (0x06, 3));
+        rcm.reset(&mut bench.cx(), Reset::Software);
+        assert_eq!((bench.read(&mut rcm, FM), bench.read(&mut rcm, MR)), (0x06, 0));
+        rcm.reset(&mut bench.cx(), Reset::PowerOn);
+        assert_eq!(bench.read(&mut rcm, FM), 0);
+    }
 
     #[test]
     fn each_reset_leaves_its_reason_and_no_other() {

@@ -17,6 +17,7 @@ use super::mcm::Mcm;
 use super::peripheral::{Cx, Peripheral, Request, Reset};
 use super::pins::{MUX_GPIO, PORTS, Pins};
 use super::port;
+use super::rcm::Rcm;
 use super::sim::Sim;
 use super::table::{ChipTable, Gate, Options};
 use super::usb0::Usb0;
@@ -159,6 +160,11 @@ impl Soc {
             let (device, mut cx) = self.place(place, now, memory);
             device.sleeps_deeply(&mut cx);
         }
+    }
+
+    /// The RCM.
+    pub fn rcm(&mut self) -> Option<&mut Rcm> {
+        self.others.iter_mut().find_map(|device| device.rcm())
     }
 
     /// Whether RESET_b is held low: the pin has its function and a low level.

@@ -4,6 +4,7 @@ use twinboard_sim::cpu::arm::CoreConfig;
 use twinboard_sim::wire::PinId;
 
 use super::adc16::{Adc16, AdcSpec};
+use super::boot::RomSpec;
 use super::flexio::{Flexio, FlexioSpec};
 use super::ftfa::FlashSpec;
 use super::i2c::{I2c, I2cSpec};
@@ -42,6 +43,8 @@ pub struct ChipTable {
     pub port_irqs: [Option<u8>; PORTS],
     /// The pin that is RESET_b after reset.
     pub reset_pin: PinId,
+    /// Its boot loader in ROM, if it has one.
+    pub rom: Option<&'static RomSpec>,
     /// What its SIM has.
     pub sim: SimSpec,
     /// All peripherals besides SIM, PORT, FTFA, GPIO and MCM.
@@ -93,6 +96,8 @@ pub enum PeripheralKind {
     Pmc,
     /// LLWU.
     Llwu(LlwuSpec),
+    /// RCM of a chip with a boot loader in ROM.
+    RcmWithRom,
     /// Registers only.
     Registers(RegistersSpec),
 }
@@ -114,6 +119,7 @@ impl PeripheralKind {
             PeripheralKind::Smc => Box::new(Smc::default()),
             PeripheralKind::Pmc => Box::new(Pmc::default()),
             PeripheralKind::Llwu(spec) => Box::new(Llwu::new(spec)),
+            PeripheralKind::RcmWithRom => Box::new(Rcm::with_rom()),
             PeripheralKind::Registers(spec) => Box::new(Registers::new(spec)),
         }
     }

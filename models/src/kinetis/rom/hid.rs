@@ -4,6 +4,7 @@ use super::config::Bca;
 use super::frame::FRAME;
 use crate::native::chapter9::{Change, DescriptorSource, Standard};
 use crate::native::endpoints::{CAPACITY, Setup, UsbDevice};
+use twinboard_sim::usb::UsbPort;
 
 /// Endpoint number of frames for the host.
 pub const IN: u8 = 1;
@@ -190,6 +191,18 @@ impl Hid {
     /// The controller.
     pub fn usb(&mut self) -> &mut UsbDevice {
         &mut self.usb
+    }
+
+    /// Whether the pull-up is on.
+    #[must_use]
+    pub fn attached(&self) -> bool {
+        self.usb.is_attached()
+    }
+
+    /// How often the controller asked for its host's attention.
+    #[must_use]
+    pub fn attention(&self) -> u64 {
+        self.usb.attention()
     }
 
     /// Switches the pull-up.

@@ -179,6 +179,18 @@ impl Rom {
         self.hid.usb()
     }
 
+    /// As [`UsbPort::attached`].
+    #[must_use]
+    pub fn attached(&self) -> bool {
+        self.hid.attached()
+    }
+
+    /// As [`UsbPort::attention`].
+    #[must_use]
+    pub fn attention(&self) -> u64 {
+        self.hid.attention()
+    }
+
     /// How many frames made no sense.
     #[must_use]
     pub fn garbled(&self) -> u64 {
