@@ -9,7 +9,7 @@ use twinboard_models::board::{
     BUILT_IN, BoardFile, InterfaceProgram, PowerOn, Powered, SharedAir, Station, listed_name,
 };
 use twinboard_models::image::interface::{Firmware, InterfaceChip, InterfaceFile};
-use twinboard_models::image::{BlockIds, Image, ImageError, Symbols};
+use twinboard_models::image::{BlockIds, Image, ImageError, Start, Symbols};
 use twinboard_sim::board::{Driver, SharedChip};
 use twinboard_sim::gdb::GdbServer;
 use twinboard_sim::machine::Machine;
@@ -32,6 +32,8 @@ pub struct Desk {
     station: Option<Station>,
     gdb: Vec<(GdbServer, SharedChip)>,
     state: Option<PathBuf>,
+    /// The interface chip's image of the command line.
+    given: Option<Image>,
     /// Which board it is, for messages.
     label: String,
     /// Accidents of programs that were told.
@@ -80,19 +82,26 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
         file.set(assignment)
             .map_err(|error| Failure::input(error, "write it as in --set interface.board_id=0x9905"))?;
     }
-    let firmware = interface_firmware(&file, options)?;
+    let given = interface_firmware(&file, options)?;
+    // What a bootloader was programmed into runs it, also when nothing more is said.
+    let kept = match (&given, &options.state) {
+        (None, Some(dir)) => state::bootloader(dir, specimen, &file)?,
+        _ => None,
+    };
+    let kept = kept.map(|image| Firmware { image, start: Start::Reset, problems: Vec::new() });
+    let firmware = given.as_ref().or(kept.as_ref());
     let ids = file.block_ids();
     let target = options.target.as_deref().map(|path| load_target(path, ids)).transpose()?;
     let power = PowerOn {
         driver: Driver::Stepped,
         specimen,
         target: target.as_ref(),
-        interface: firmware.as_ref().map(|firmware| InterfaceProgram { image: &firmware.image, start: firmware.start }),
+        interface: firmware.map(|firmware| InterfaceProgram { image: &firmware.image, start: firmware.start }),
         watch_wires: options.vcd.is_some(),
     };
     let mut powered = file.power_on(&power).map_err(|error| Failure::board(&path, &text, &error))?;
     if let Some(dir) = &options.state {
-        state::load(dir, specimen, &powered)?;
+        state::load(dir, specimen, &powered, given.as_ref().map(|firmware| &firmware.image))?;
     }
     if let Some(vcd) = &options.vcd {
         let vcd = numbered(vcd, specimen, several);
@@ -121,7 +130,8 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     if options.hold_reset {
         powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
     }
-    Ok(Desk { powered, station: None, gdb, state: options.state.clone(), recorder, label, told: 0 })
+    let state = options.state.clone();
+    Ok(Desk { powered, station: None, gdb, state, given: given.map(|given| given.image), recorder, label, told: 0 })
 }
 
 /// Where USB traffic is recorded, if it is.
@@ -261,7 +271,7 @@ impl Desk {
             tracing::warn!("not modelled: {place}, {kind:?} × {times}");
         }
         match &self.state {
-            Some(dir) => state::save(dir, specimen, &self.powered),
+            Some(dir) => state::save(dir, specimen, &self.powered, self.given.as_ref()),
             None => Ok(()),
         }
     }

@@ -92,11 +92,15 @@ fn label(host: &mut Host<Powered>) -> String {
     String::from_utf8_lossy(&drive.read_sectors(ROOT, 1).expect("reads")[..11]).into_owned()
 }
 
-/// What the native firmware's bootloader has written.
-fn written(host: &mut Host<Powered>) -> Option<Vec<u8>> {
-    let chip = host.machine().daplink().expect("native").clone();
-    let chip = chip.lock();
-    chip.settings().with_interface(|flash| match flash {
+/// What the native bootloader has written, whether it still runs or has handed over.
+fn written(host: &mut Host<Powered>, chip: &InterfaceChip) -> Option<Vec<u8>> {
+    if let Some(relay) = &host.machine().relay {
+        let flash = relay.lock().flash()?;
+        return Some(flash[chip.interface.start as usize..chip.interface.end as usize].to_vec());
+    }
+    let native = host.machine().daplink().expect("native").clone();
+    let native = native.lock();
+    native.settings().with_interface(|flash| match flash {
         InterfaceFlash::Native => None,
         InterfaceFlash::Written(bytes) => Some(bytes.clone()),
     })
@@ -170,7 +174,7 @@ fn without_automation_start_bl_act_wants_the_reset_button() {
 
 #[test]
 fn interface_images_of_every_build_are_flashed_and_started() {
-    // What follows on a board whose interface chip can run them is another test's business: here it has none.
+    // What an emulated chip makes of them is nothing: they are made of numbers.
     for (name, chip) in BOARDS {
         let full = image(chip, Role::Interface);
         let mut legacy = full.clone();
@@ -185,7 +189,7 @@ fn interface_images_of_every_build_are_flashed_and_started() {
         for (file, bytes, expected) in files {
             let mut host = maintenance(name);
             assert!(drop_and_lose(&mut host, file, &bytes), "{name}, {file}");
-            assert!(written(&mut host).as_ref() == Some(expected), "{name}, {file}");
+            assert!(written(&mut host, chip).as_ref() == Some(expected), "{name}, {file}");
         }
     }
 }
@@ -197,7 +201,7 @@ fn firmware_of_another_maker_may_end_anywhere() {
     short.truncate(5_000);
     short[0x1c..0x2c].fill(0);
     assert!(drop_and_lose(&mut host, "OTHER.BIN", &short));
-    let flash = written(&mut host).expect("written");
+    let flash = written(&mut host, &KL26Z).expect("written");
     assert!(flash.starts_with(&short[..5_000]) && flash[5_120..].iter().all(|&byte| byte == 0xff));
 }
 
@@ -216,7 +220,7 @@ fn what_is_no_interface_image_is_refused_with_the_words_of_this_mode() {
         for (file, bytes, error) in cases {
             let copied = drop_file(&mut host, file, &bytes);
             assert_eq!(copied.fail, Some(error.fail_txt()), "{name}, {file}");
-            assert_eq!(written(&mut host), None, "nothing was erased");
+            assert_eq!(written(&mut host, chip), None, "nothing was erased");
         }
         assert_eq!(label(&mut host), "MAINTENANCE");
     }
@@ -241,7 +245,7 @@ fn without_power_in_the_middle_of_erasing_the_bootloader_stays_until_an_image_is
     let start = host.now();
     let copied = host.drive().expect("a drive").copy_part("IF.BIN", &full, WriteOrder::LinuxDirect, 1);
     assert!(copied.is_ok(), "{copied:?}");
-    assert!(written(&mut host).is_none(), "nothing but the boot sector was written");
+    assert!(written(&mut host, &NRF52820).is_none(), "nothing but the boot sector was written");
     let sector = &full[..512];
     host.drive().expect("a drive").write_sectors(1_000, sector).expect("is taken");
     assert!(host.now().since(start) > Span::secs(2), "23 pages take 87.5 ms each");
@@ -258,4 +262,51 @@ fn without_power_in_the_middle_of_erasing_the_bootloader_stays_until_an_image_is
     let text = details(&mut host);
     assert!(!text.contains("Interface Version") && !text.contains("Interface CRC"), "{text}");
     assert!(drop_and_lose(&mut host, "IF.BIN", &full));
+}
+
+/// An official interface image, as a file and at its place in flash.
+fn official(name: &str) -> Option<Vec<u8>> {
+    crate::images::official(name)
+}
+
+#[test]
+fn a_native_board_goes_on_as_the_emulated_chip_whose_image_it_was_dropped() {
+    let Some(file) = official("0256_nrf52820_microbit_if_crc_5dd23001a7_gcc.hex") else { return };
+    let Some(next) = official("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex") else { return };
+    let mut host = maintenance("microbit-v2");
+    let serial = host.device().expect("enumerated").serial.clone();
+    assert!(drop_and_lose(&mut host, "0256.HEX", &file));
+    let found = host.enumerate().expect("the official firmware enumerates").clone();
+    assert_eq!((found.device.bcd_usb, found.configurations[0].interfaces.len()), (0x0210, 6));
+    assert_eq!(found.serial[8..], serial[8..], "the same chip");
+    let text = details(&mut host);
+    assert!(text.contains("Interface Version: 0256\r\n") && text.contains("Build ID: "), "{text}");
+    assert!(!text.contains("Bootloader Version"), "the native bootloader is none that it could read: {text}");
+    // The settings of the native firmware are those of the chip.
+    assert!(text.contains("Automation allowed: 0\r\n"), "{text}");
+    assert!(host.machine().daplink().is_none(), "nothing of it is native now");
+
+    // It programs its target.
+    let demo = include_bytes!("../../firmware/nrf52833/demo.hex");
+    let copied = drop_file(&mut host, "demo.hex", demo);
+    assert!(copied.is_success(), "{copied:?}");
+    host.sleep(Span::ms(300));
+    let screen = host.machine().screen().expect("a matrix");
+    assert!(screen.contains('9'), "the heart beats: {screen}");
+
+    // Without power and back, it is still there; with the button held, the bootloader is.
+    host.machine().power_cycle();
+    assert!(host.wait_gone(Span::secs(1)));
+    host.enumerate().expect("comes back");
+    assert!(details(&mut host).contains("Interface Version: 0256\r\n"));
+    host.machine().press("reset", true).expect("a button");
+    host.machine().power_cycle();
+    assert!(host.wait_gone(Span::secs(1)));
+    host.enumerate().expect("comes back");
+    host.machine().release_reset();
+    assert_eq!(label(&mut host), "MAINTENANCE");
+    assert!(details(&mut host).contains("Interface Version: 0256\r\n"));
+    assert!(drop_and_lose(&mut host, "0258.HEX", &next));
+    host.enumerate().expect("the next firmware enumerates");
+    assert!(details(&mut host).contains("Interface Version: 0258\r\n"));
 }

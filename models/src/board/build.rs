@@ -14,7 +14,7 @@ use twinboard_sim::wire::{Drive, PinId, Signal};
 use super::control::{Looks, Plan};
 use super::ether::Antenna;
 use super::file::{BoardError, BoardFile, ChipEntry, JumperState, MatrixEntry, PressedLevel, Pull};
-use super::interface::{self, Found, InterfaceProgram};
+use super::interface::{self, Found, InterfaceProgram, Made};
 use super::powered::{Button, Model, Net, Powered};
 use super::supply::Supplies;
 use super::wild::Wild;
@@ -75,6 +75,7 @@ impl BoardFile {
         let world = SharedWorld::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
         let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut relays = BTreeMap::new();
         let swd = [builder.net("SWCLK", &[], Drive::Released), builder.net("SWDIO", &[], Drive::PullUp)];
         // A probe holds its end of the target's wire, so targets are made first; on the board, probes come first.
         let mut targets: BTreeMap<&str, Arc<Mutex<Nrf5>>> = BTreeMap::new();
@@ -104,7 +105,10 @@ impl BoardFile {
                         None => open_wire(),
                     };
                     let wire = Box::new(PromisingWire::new(wire, promise.clone()));
-                    let (model, chip) = interface::build(entry, options, wire)?;
+                    let Made { model, chip, relay } = interface::build(entry, options, wire)?;
+                    if let Some(relay) = relay {
+                        relays.insert(name, relay);
+                    }
                     (model, chip, Some(promise))
                 }
                 other => {
@@ -131,7 +135,14 @@ impl BoardFile {
         for entry in &self.nets {
             // Native firmware lacks some of the chip's pins.
             let ends = entry.pins.iter().filter_map(|pin| self.terminal(&indices, options, pin).transpose());
-            let ends = ends.collect::<Result<Vec<_>, _>>()?;
+            let mut ends = ends.collect::<Result<Vec<_>, _>>()?;
+            // The chip that may take a native one's place is on the net, too.
+            ends.extend(entry.pins.iter().filter_map(|place| {
+                let (chip, pin) = place.as_ref().split_once('.')?;
+                relays.get(chip)?;
+                let entry = self.chips.iter().find(|entry| entry.name.as_ref() == chip)?;
+                Some(Terminal { chip: *indices.get(chip)?, pin: interface::successor_pin(entry, pin)? })
+            }));
             // What a pin does that no other chip sees need not leave its chip, unless somebody records the wires.
             if ends.len() > 1 || options.watch_wires {
                 for end in &ends {
@@ -197,6 +208,7 @@ impl BoardFile {
             wild: Wild::default(),
             speaker,
             contacts,
+            relay: relays.into_values().next(),
             target: self.chips.iter().position(|entry| nordic_chip(entry.model.as_ref()).is_some()),
         })
     }

@@ -11,7 +11,11 @@ use twinboard_sim::wire::PinId;
 use super::build::{PowerOn, nordic_chip, nrf5_pin, over_defaults, settings};
 use super::file::{BoardError, BoardFile, ChipEntry, EmulatedEntry};
 use super::powered::Model;
+use super::relay::{Relay, Successor, shifted};
+use crate::daplink::shared::SharedWire;
 use crate::daplink::{DapLink, DapLinkConfig, pins};
+use crate::debug::open::open_wire;
+use crate::image::interface::{BOOTLOADER_END, InterfaceChip};
 use crate::image::{Image, Start};
 use crate::nordic::{ChipTable, Nrf5, Options};
 use crate::parts::swd_pins::SwdPins;
@@ -38,18 +42,46 @@ pub(super) fn in_force<'a>(entry: &'a ChipEntry, options: &PowerOn<'_>) -> Optio
     entry.emulated.as_ref().filter(|_| options.interface.is_some())
 }
 
+/// An interface chip.
+pub(super) struct Made {
+    pub(super) model: Model,
+    pub(super) chip: SharedChip,
+    /// It may go on as another one.
+    pub(super) relay: Option<Arc<Mutex<Relay>>>,
+}
+
 /// Makes the interface chip, at its end of the SWD wire `wire`.
-pub(super) fn build(
-    entry: &ChipEntry,
-    options: &PowerOn<'_>,
-    wire: Box<dyn SwdWire>,
-) -> Result<(Model, SharedChip), BoardError> {
+pub(super) fn build(entry: &ChipEntry, options: &PowerOn<'_>, wire: Box<dyn SwdWire>) -> Result<Made, BoardError> {
     let config = config(entry, options)?;
     if let (Some(place), Some(program)) = (in_force(entry, options), options.interface) {
-        return emulated(place, &config, program, wire);
+        let (model, chip) = emulated(place, &config, program, wire)?;
+        return Ok(Made { model, chip, relay: None });
     }
-    let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
-    Ok((Model::DapLink(chip.clone()), chip))
+    let successor = entry.emulated.as_ref().and_then(|place| successor(place, &config));
+    let (Some(make), Some(layout)) = (successor, InterfaceChip::with_id(config.hic_id)) else {
+        let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
+        return Ok(Made { model: Model::DapLink(chip.clone()), chip, relay: None });
+    };
+    let wire: SharedWire = Arc::new(Mutex::new(wire));
+    let native = Arc::new(Mutex::new(DapLink::relayed(config, wire.clone())));
+    let relay = Arc::new(Mutex::new(Relay::new(native.clone(), layout, wire, make)));
+    Ok(Made { model: Model::DapLink(native), chip: relay.clone(), relay: Some(relay) })
+}
+
+/// What makes the emulated chip when the native bootloader starts an image; none if there is no model of it.
+fn successor(entry: &EmulatedEntry, config: &DapLinkConfig) -> Option<Successor> {
+    let (entry, config) = (entry.clone(), config.clone());
+    let make: Successor = Box::new(move |image, wire| {
+        let program = InterfaceProgram { image, start: Start::Handover(BOOTLOADER_END) };
+        emulated(&entry, &config, program, wire).ok()
+    });
+    make(&Image::default(), open_wire()).is_some().then_some(make)
+}
+
+/// The pin of the emulated chip that may take the native one's place for the signal `name`.
+pub(super) fn successor_pin(entry: &ChipEntry, name: &str) -> Option<PinId> {
+    let emulated = entry.emulated.as_ref()?;
+    emulated.pins.get(name).and_then(|place| chip_pin(emulated, place)).map(shifted)
 }
 
 /// Makes the chip that native firmware stands for, running `program`.

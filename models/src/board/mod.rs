@@ -8,6 +8,7 @@ pub mod i2c;
 mod interface;
 mod parts;
 mod powered;
+mod relay;
 mod room;
 mod shared_air;
 mod supply;
@@ -19,6 +20,7 @@ pub use file::{BoardError, BoardFile};
 pub use interface::InterfaceProgram;
 pub use parts::{ContactState, Hold, HoldError, MicrophoneEntry, SpeakerEntry, TouchEntry};
 pub use powered::{Model, NoSuchButton, Powered};
+pub use relay::Relay;
 pub use room::Room;
 pub use shared_air::{SharedAir, Station};
 

@@ -7,11 +7,12 @@ use twinboard_sim::board::{Board, NetId};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::Time;
 use twinboard_sim::usb::UsbPort;
-use twinboard_sim::wire::Drive;
+use twinboard_sim::wire::{Drive, PinId};
 
 use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
 use super::parts::Contact;
+use super::relay::Relay;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
@@ -27,6 +28,35 @@ pub enum Model {
     DapLink(Arc<Mutex<DapLink>>),
     /// A chip of the nRF5 family that runs a program.
     Nrf5(Arc<Mutex<Nrf5>>),
+}
+
+impl Model {
+    /// The contents of its flash, if it has one.
+    #[must_use]
+    pub fn flash(&self) -> Option<Vec<u8>> {
+        match self {
+            Model::DapLink(_) => None,
+            Model::Nrf5(chip) => Some(chip.lock().flash().to_vec()),
+        }
+    }
+
+    /// Puts contents into its flash, if it has one.
+    pub fn set_flash(&self, contents: &[u8]) {
+        match self {
+            Model::DapLink(_) => {}
+            Model::Nrf5(chip) => chip.lock().set_flash(contents),
+        }
+    }
+
+    /// Only these pins can be seen by others.
+    pub(super) fn export_pins(&self, pins: &[PinId]) {
+        match self {
+            Model::DapLink(_) => {}
+            Model::Nrf5(chip) => {
+                chip.lock().export_pins(pins.iter().fold(0, |mask, pin| mask | 1 << pin.0.min(63)));
+            }
+        }
+    }
 }
 
 /// A button: released, the net is as its resistor makes it.
@@ -68,6 +98,8 @@ pub struct Powered {
     pub antenna: Antenna,
     /// The speaker, to be recorded.
     pub speaker: Option<SharedSpeaker>,
+    /// The interface chip that may go on as an emulated one.
+    pub relay: Option<Arc<Mutex<Relay>>>,
     /// Which chip is the target.
     pub(super) target: Option<usize>,
     pub(super) contacts: Vec<Contact>,
@@ -133,10 +165,12 @@ impl Powered {
         }
     }
 
-    /// The native DAPLink of the board, if it has one.
+    /// The native DAPLink of the board, if it has one that has not made room for the emulated chip.
     #[must_use]
     pub fn daplink(&self) -> Option<&Arc<Mutex<DapLink>>> {
-        self.chips.iter().find_map(|(_, model)| if let Model::DapLink(chip) = model { Some(chip) } else { None })
+        let chip =
+            self.chips.iter().find_map(|(_, model)| if let Model::DapLink(chip) = model { Some(chip) } else { None });
+        chip.filter(|chip| !chip.lock().hands_over())
     }
 
     /// The target chip of the board, if it has one.
