@@ -1,5 +1,6 @@
 //! `--state DIR`: what the chips keep without power, as plain files: `BOARD-N.CHIP.flash` and `.uicr` are binaries,
-//! `BOARD-N.CHIP.toml` has the native interface firmware's settings. N counts the boards of a command from 0.
+//! `BOARD-N.CHIP.toml` has the native interface firmware's settings and `.storage` what the target wrote for the drive.
+//! N counts the boards of a command from 0.
 //!
 //! The interface chip's flash is there if it runs an image, or was given one in MAINTENANCE mode. An image of the command
 //! line is written over it if it is another one than the last time (`.image` has its digest), as a programmer would do it;
@@ -89,6 +90,11 @@ pub fn load(dir: &Path, specimen: u32, powered: &Powered, given: Option<&Image>)
                 {
                     relay.lock().set_flash(&bytes);
                 }
+                let storage = path("storage");
+                let size = chip.lock().settings().storage().len();
+                if let Some(bytes) = read(&storage, size)? {
+                    chip.lock().settings().set_storage(&bytes);
+                }
                 let path = path("toml");
                 let Some(bytes) = read(&path, 4096)? else { continue };
                 let settings: Settings = toml::from_slice(&bytes).map_err(|error| {
@@ -140,6 +146,10 @@ pub fn save(dir: &Path, specimen: u32, powered: &Powered, given: Option<&Image>)
                 }
                 let settings = chip.lock().settings().settings();
                 write("toml", toml::to_string(&settings).map_err(Failure::job)?.as_bytes())?;
+                let storage = chip.lock().settings().storage().to_vec();
+                if !storage.is_empty() {
+                    write("storage", &storage)?;
+                }
             }
         }
     }

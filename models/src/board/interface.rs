@@ -180,6 +180,9 @@ fn native_pin(name: &str) -> Option<PinId> {
         "UART_TX" => pins::UART_TX,
         "LED" => pins::LED,
         "POWER_LED" => pins::POWER_LED,
+        "I2C_SCL" => pins::I2C_SCL,
+        "I2C_SDA" => pins::I2C_SDA,
+        "COMBINED_SENSOR_INT" => pins::COMBINED_SENSOR_INT,
         _ => return None,
     })
 }

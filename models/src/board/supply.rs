@@ -37,6 +37,10 @@ impl Powered {
     /// Changes the supplies; the board loses or gets its power at once.
     pub(super) fn supply(&mut self, change: impl FnOnce(&mut Supplies)) {
         change(&mut self.supplies);
+        let Supplies { cable, battery, .. } = self.supplies;
+        if let Some(interface) = self.daplink() {
+            interface.lock().supplied(cable, battery);
+        }
         match (self.board.is_powered(), self.supplies.powered()) {
             (true, false) => {
                 self.board.power_off();

@@ -16,7 +16,9 @@ use super::account::{Account, Spent};
 use super::config::{DapLinkConfig, NonVolatile};
 use super::firmware::{self, Hardware, Relay};
 use super::flash::FlashManager;
+use super::power::PowerPins;
 use super::shared::{Io, SharedWire, TargetFlash};
+use super::storage::StorageTable;
 use super::uart::Uart;
 use crate::native::endpoints::UsbDevice;
 
@@ -33,6 +35,7 @@ pub struct DapLink {
     usb: UsbDevice,
     io: Io,
     account: Account,
+    power: PowerPins,
     settings: NonVolatile,
     relay: Relay,
     /// Edges on their way to the chip's pins, in the order of their times.
@@ -70,7 +73,10 @@ impl DapLink {
         make_flash: impl Fn() -> F + Clone + Send + 'static,
         relay: Relay,
     ) -> DapLink {
-        let settings = NonVolatile::new(config.settings);
+        let storage = config.personality().storage.map_or(0, StorageTable::flash);
+        let settings = NonVolatile::with_storage(config.settings, storage);
+        let power = PowerPins::default();
+        let its_power = power.clone();
         let config = Arc::new(config);
         let account = Account::default();
         let (its_account, its_settings, its_relay) = (account.clone(), settings.clone(), relay.clone());
@@ -93,6 +99,7 @@ impl DapLink {
                     wire: wire.clone(),
                     account: its_account.clone(),
                     relay: its_relay.clone(),
+                    power: its_power.clone(),
                 };
                 firmware::run(hardware, make_flash.clone())
             });
@@ -100,7 +107,7 @@ impl DapLink {
             (task, usb, io)
         });
         let (task, usb, io) = boot(Time::ZERO);
-        DapLink { boot, task, usb, io, account, settings: its_settings, relay, incoming: Vec::new() }
+        DapLink { boot, task, usb, io, account, power, settings: its_settings, relay, incoming: Vec::new() }
     }
 
     /// Whether the bootloader has started what was written into the chip's flash: from now on, until the next power-on,
@@ -121,6 +128,12 @@ impl DapLink {
     /// to 115200 baud if nobody has opened it yet. None if the UART cannot do this baud rate.
     pub fn host_sends(&mut self, bytes: &[u8], baud: Option<u32>) -> Option<usize> {
         self.io.host_sends(bytes, baud)
+    }
+
+    /// Where the board's power comes from: a USB cable, a battery.
+    pub fn supplied(&mut self, usb: bool, battery: bool) {
+        self.power.set(usb, battery);
+        self.task.clock().notify();
     }
 
     /// What the chip keeps without power.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use twinboard_sim::time::Span;
 
@@ -149,13 +149,34 @@ pub struct NonVolatile(Arc<Mutex<Kept>>);
 struct Kept {
     settings: Settings,
     interface: InterfaceFlash,
+    /// The flash behind the data file ([`super::storage`]), from its configuration on.
+    storage: Vec<u8>,
 }
 
 impl NonVolatile {
-    /// A configuration page with these settings.
+    /// A configuration page with these settings, and no storage for a data file.
     #[must_use]
     pub fn new(settings: Settings) -> NonVolatile {
-        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native })))
+        NonVolatile::with_storage(settings, 0)
+    }
+
+    /// The same with `size` bytes of storage, erased.
+    #[must_use]
+    pub fn with_storage(settings: Settings, size: usize) -> NonVolatile {
+        let storage = vec![0xFF; size];
+        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native, storage })))
+    }
+
+    /// The flash behind the data file.
+    pub fn storage(&self) -> MappedMutexGuard<'_, [u8]> {
+        MutexGuard::map(self.0.lock(), |kept| kept.storage.as_mut_slice())
+    }
+
+    /// Replaces the flash behind the data file; what `contents` does not cover is erased, what does not fit is left out.
+    pub fn set_storage(&self, contents: &[u8]) {
+        for (index, byte) in self.storage().iter_mut().enumerate() {
+            *byte = contents.get(index).copied().unwrap_or(0xFF);
+        }
     }
 
     /// The settings.

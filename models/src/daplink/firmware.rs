@@ -10,6 +10,7 @@ use twinboard_sim::wire::{Drive as PinDrive, Signal};
 
 use super::account::Account;
 use super::bootloader::{HELD, InterfaceFlash, Mode, OwnFlash};
+use super::button::{Button, Press, Wake};
 use super::cdc::Cdc;
 use super::config::{DapLinkConfig, NonVolatile};
 use super::dap;
@@ -21,8 +22,12 @@ use super::descriptors::{Descriptors, endpoint};
 use super::drive::stream::{Format, Progress, Stream};
 use super::drive::{AfterTick, Drive, mount};
 use super::error::{self, Error};
+use super::i2c;
+use super::i2c::comms::{self, UsbState, UserEvent};
 use super::msc::Msc;
-use super::shared::{Core, Io, Lamp, SharedWire, TargetFlash, pins};
+use super::power::{PowerLed, PowerPins};
+use super::shared::{Core, Io, Lamp, Requests, SharedWire, TargetFlash, pins};
+use super::storage::Storage;
 use super::swd_host::{SwdHost, TargetState};
 use super::uart::Uart;
 use crate::native::chapter9::Standard;
@@ -31,6 +36,9 @@ use crate::native::endpoints::{CAPACITY, Setup, UsbDevice};
 /// Button and LEDs are looked after every 30 ms; every third time the drive and the USB connection are, too.
 const TICK: Span = Span::ms(30);
 const SLOW_TICK: u64 = mount::TICK.0 / TICK.0;
+
+/// A cable whose host has not configured the device after 22 slow ticks is one of a charger.
+const CONFIGURE_TIMEOUT: Span = Span::ms(22 * 90);
 
 /// The delay per batch of USB events in USB test mode: one tick of the operating system.
 const TEST_MODE_DELAY: Span = Span::ms(10);
@@ -50,6 +58,7 @@ pub(super) struct Hardware {
     pub wire: SharedWire,
     pub account: Account,
     pub relay: Relay,
+    pub power: PowerPins,
 }
 
 /// Whether the chip can go on as something else, running what was written into its flash, and whether it has.
@@ -66,6 +75,8 @@ pub(super) struct Left {
     drive_disabled: bool,
     /// The bootloader is to stay.
     hold: bool,
+    /// What woke the chip, if it was powered down.
+    woken: Option<Wake>,
 }
 
 /// Runs the bootloader and what it starts, from power-on through every restart.
@@ -74,9 +85,10 @@ pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn(
     loop {
         let chip = hardware.config.chip();
         let startable = hardware.settings.with_interface(|flash| flash.is_startable(chip));
-        if left.hold || hardware.io.button() || !startable {
+        // A button that woke the chip does not hold it in the bootloader.
+        if left.hold || hardware.io.button() && left.woken.is_none() || !startable {
             let own = Hardware { config: Arc::new(hardware.config.in_bootloader()), ..hardware.clone() };
-            let mut bootloader = Firmware::new(&own, OwnFlash, false);
+            let mut bootloader = Firmware::new(&own, OwnFlash, Left::default());
             if left.hold {
                 bootloader.connect_at += HELD;
             }
@@ -87,7 +99,7 @@ pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn(
             hardware.relay.handed_over.store(true, Ordering::Relaxed);
             std::future::pending::<()>().await;
         }
-        let mut firmware = Firmware::new(&hardware, make_flash(), left.drive_disabled);
+        let mut firmware = Firmware::new(&hardware, make_flash(), left);
         left = firmware.live().await;
     }
 }
@@ -108,17 +120,22 @@ pub(super) struct Firmware<F> {
     pub(super) idle_rate: u8,
     pub(super) feature: u8,
     test_mode: bool,
-    button: bool,
+    button: Button,
+    /// Why the chip came out of power down; until the target is told.
+    woken: Option<Wake>,
     /// When the pull-up on D+ is to be switched on.
     connect_at: Time,
     /// The activity LED's pin is driven.
     lamp_on: bool,
+    /// The red LED is lit.
+    power_led: bool,
     packet: [u8; CAPACITY],
 }
 
 impl<F: TargetFlash> Firmware<F> {
-    fn new(hardware: &Hardware, flash: F, drive_disabled: bool) -> Firmware<F> {
-        let Hardware { clock, config, settings, usb, io, uart, wire, account, .. } = hardware.clone();
+    fn new(hardware: &Hardware, flash: F, left: Left) -> Firmware<F> {
+        let Hardware { clock, config, settings, usb, io, uart, wire, account, power, .. } = hardware.clone();
+        let Left { drive_disabled, woken, .. } = left;
         let serial = config.serial(drive_disabled);
         let table = config.personality();
         let core = Core {
@@ -132,6 +149,14 @@ impl<F: TargetFlash> Firmware<F> {
             page_erase_shown: false,
             flash_busy: false,
             failed_assertion: None,
+            storage: table
+                .storage
+                .filter(|_| config.mode == Mode::Interface)
+                .map(|table| Storage::new(table, &settings)),
+            power,
+            power_led: PowerLed::On,
+            usb_state: UsbState::Disconnected,
+            requests: Requests::default(),
             settings,
             clock,
             config,
@@ -149,9 +174,12 @@ impl<F: TargetFlash> Firmware<F> {
             idle_rate: 0,
             feature: 0,
             test_mode: false,
-            button: false,
+            // A press that woke the chip counts, as long as it lasts.
+            button: Button::default(),
+            woken,
             connect_at: core.clock.now() + core.config.connect_delay(),
             lamp_on: false,
+            power_led: true,
             packet: [0; CAPACITY],
             core,
         }
@@ -165,20 +193,26 @@ impl<F: TargetFlash> Firmware<F> {
     async fn live(&mut self) -> Left {
         self.core.usb.attach(false);
         self.core.io.set(pins::POWER_LED, true);
+        self.core.io.switch_i2c(self.core.storage.is_some());
         self.light_lamp();
         let clock = self.core.clock.clone();
         let (mut ticks, mut next_tick) = (0, clock.now() + TICK);
         loop {
             while clock.now() >= next_tick {
-                self.tick().await;
+                if self.tick().await {
+                    self.core.usb.attach(false);
+                    return Left { woken: Some(self.core.sleep().await), ..Left::default() };
+                }
                 if ticks % SLOW_TICK == 0 && self.slow_tick().await == AfterTick::Restart {
                     self.core.usb.attach(false);
-                    return Left { drive_disabled: self.drive.disabled, hold: self.drive.hold };
+                    self.core.io.switch_i2c(false);
+                    return Left { drive_disabled: self.drive.disabled, hold: self.drive.hold, woken: None };
                 }
                 ticks += 1;
                 next_tick += TICK;
             }
-            let busy = self.usb_events().await;
+            let mut busy = self.usb_events().await;
+            busy |= i2c::execute(&mut self.core).await;
             // The bootloader has no serial port.
             let next_cdc = if self.in_bootloader() { Time::NEVER } else { self.cdc.poll(&mut self.core) };
             if self.cdc.take_reset() {
@@ -301,20 +335,67 @@ impl<F: TargetFlash> Firmware<F> {
         }
     }
 
-    /// Every 30 ms: reset button and activity LED.
-    async fn tick(&mut self) {
-        let pressed = self.core.io.button();
+    /// Every 30 ms: reset button, LEDs, and what the target asked for over I2C.
+    /// Whether the chip is to be powered down.
+    async fn tick(&mut self) -> bool {
         // In the bootloader the button does nothing: it knows no target.
-        if pressed != self.button && !self.core.flash_busy && !self.in_bootloader() {
-            self.button = pressed;
-            let held = self.core.config.personality().target.button;
-            self.target(if pressed { held } else { TargetState::ResetRun }).await;
+        if !self.core.flash_busy && !self.in_bootloader() {
+            match self.button.tick(self.core.io.button()) {
+                Some(Press::Began) => self.target(self.core.config.personality().target.button).await,
+                Some(Press::Ended { long }) => {
+                    self.target(TargetState::ResetRun).await;
+                    if self.core.storage.is_some() {
+                        self.core.power_led = if long { PowerLed::On } else { PowerLed::once() };
+                        if long {
+                            comms::tell(&self.core, UserEvent::LongPress);
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+        self.update_usb_state();
+        if self.woken.take() == Some(Wake::Usb) {
+            comms::tell(&self.core, UserEvent::UsbInserted);
+        }
+        if std::mem::take(&mut self.core.requests.remount) {
+            self.drive.remount();
+        }
+        if std::mem::take(&mut self.core.requests.power_down) {
+            match self.core.usb_state {
+                UsbState::Connected => self.core.power_led = PowerLed::Standby(0),
+                UsbState::Disconnected => return true,
+                // Whether there is a host is not known yet.
+                UsbState::Connecting | UsbState::Checking => self.core.requests.power_down = true,
+            }
+        }
+        let led = self.core.power_led.tick();
+        if self.power_led != led {
+            self.power_led = led;
+            self.core.io.set(pins::POWER_LED, led);
         }
         if let Some(lit) = self.core.lamp.tick()
             && self.lamp_on
         {
             self.core.io.set(pins::LED, lit == self.core.config.personality().lamp.lit);
         }
+        false
+    }
+
+    /// What the target may be told of the USB connection.
+    fn update_usb_state(&mut self) {
+        let now = self.core.clock.now();
+        self.core.usb_state = if self.standard.configured() {
+            UsbState::Connected
+        } else if !self.core.power.usb() || self.connect_at == Time::NEVER {
+            UsbState::Disconnected
+        } else if !self.core.usb.is_attached() {
+            UsbState::Connecting
+        } else if now.since(self.connect_at) < CONFIGURE_TIMEOUT {
+            UsbState::Checking
+        } else {
+            UsbState::Disconnected
+        };
     }
 
     /// Lights the activity LED when its pin becomes an output, and leaves it when it is none any more.
@@ -344,7 +425,7 @@ impl<F: TargetFlash> Firmware<F> {
 
     /// Brings the target into a state; a target that does not answer stays as it is.
     async fn target(&mut self, state: TargetState) {
-        let _ = self.core.swd.set_target_state(state).await;
+        self.core.set_target_state(state).await;
     }
 }
 

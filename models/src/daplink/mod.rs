@@ -18,10 +18,13 @@
 //! | [`descriptors`] | what the device says about itself |
 //! | [`msc`] | the drive's USB side: Bulk-Only Transport and SCSI |
 //! | [`drive`] | the virtual FAT volume, and the programmer behind it |
+//! | [`i2c`], [`storage`] | what the target asks for over I2C, and the data file that it writes |
+//! | [`power`] | supplies and the red LED |
 //! | [`timing`] | what the CPU costs |
 
 pub mod account;
 pub mod bootloader;
+mod button;
 pub mod cdc;
 pub mod chip;
 pub mod config;
@@ -32,9 +35,12 @@ pub mod drive;
 pub mod error;
 mod firmware;
 pub mod flash;
+pub mod i2c;
 pub mod msc;
 pub mod personality;
+pub mod power;
 pub mod shared;
+pub mod storage;
 pub mod swd_host;
 #[cfg(test)]
 mod testing;

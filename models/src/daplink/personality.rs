@@ -18,6 +18,7 @@ use super::drive::hex::HexRules;
 use super::drive::texts::Detail;
 use super::error::{Error, ErrorTable};
 use super::flash::algorithm::Algorithm;
+use super::storage::StorageTable;
 use super::swd_host::{ResetLine, TargetState};
 use super::timing::CpuTiming;
 use super::uart::UartTable;
@@ -72,6 +73,8 @@ pub struct Personality {
     pub lamp: LampTable,
     /// The bootloader below it.
     pub bootloader: BootloaderTable,
+    /// The flash for the data file, on boards whose target reaches the interface chip over I2C.
+    pub storage: Option<&'static StorageTable>,
     /// What the CPU takes its time for.
     pub timing: CpuTiming,
 }

@@ -16,7 +16,11 @@ use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
 use super::config::{DapLinkConfig, NonVolatile};
 use super::drive::Assert;
 use super::error::Error;
-use super::swd_host::SwdHost;
+use super::i2c::I2cPort;
+use super::i2c::comms::UsbState;
+use super::power::{PowerLed, PowerPins};
+use super::storage::Storage;
+use super::swd_host::{SwdHost, TargetState};
 use super::uart::{Format, StopBits, Uart};
 use crate::native::endpoints::UsbDevice;
 
@@ -32,6 +36,12 @@ pub mod pins {
     pub const RESET_BUTTON: PinId = PinId(6);
     /// Serial data from the target.
     pub const UART_RX: PinId = PinId(8);
+    /// Pulled low, open drain, when the target is to fetch a response over I2C.
+    pub const COMBINED_SENSOR_INT: PinId = PinId(16);
+    /// Clock and data of the internal I2C bus.
+    pub const I2C_SCL: PinId = PinId(28);
+    /// See [`I2C_SCL`].
+    pub const I2C_SDA: PinId = PinId(30);
     /// Activity LED.
     pub const LED: PinId = PinId(14);
     /// Red power LED.
@@ -55,13 +65,15 @@ pub struct Io {
     pins: Arc<Mutex<Pins>>,
     uart: Uart,
     clock: TaskClock,
+    /// The secondary on the internal I2C bus.
+    pub i2c: I2cPort,
 }
 
 impl Io {
     /// Pins at rest.
     #[must_use]
     pub fn new(clock: TaskClock, uart: Uart) -> Io {
-        Io { pins: Arc::default(), uart, clock }
+        Io { pins: Arc::default(), uart, clock, i2c: I2cPort::default() }
     }
 
     /// Drives a pin, or starts a serial character on it, now.
@@ -72,6 +84,25 @@ impl Io {
     /// Drives a pin high or low, now.
     pub fn set(&self, pin: PinId, high: bool) {
         self.send(pin, Signal::Drive(if high { Drive::High } else { Drive::Low }));
+    }
+
+    /// Pulls COMBINED_SENSOR_INT low, or lets it go.
+    pub fn interrupt_target(&self, pull: bool) {
+        self.send(pins::COMBINED_SENSOR_INT, Signal::Drive(if pull { Drive::Low } else { Drive::Released }));
+    }
+
+    /// Switches the I2C secondary on or off.
+    pub fn switch_i2c(&self, on: bool) {
+        if let Some(step) = self.i2c.switch(on) {
+            self.send(pins::I2C_SDA, Signal::I2c(step));
+        }
+    }
+
+    /// The CPU stands still, so that nothing on the I2C bus is answered, or goes on.
+    pub fn stall_i2c(&self, stalled: bool) {
+        if let Some(step) = self.i2c.stall(stalled) {
+            self.send(pins::I2C_SDA, Signal::I2c(step));
+        }
     }
 
     /// Whether the reset button is held.
@@ -86,6 +117,20 @@ impl Io {
         match (edge.pin, edge.signal) {
             (pins::UART_RX, Signal::Serial(frame)) => self.uart.receive(edge.at, frame),
             (pins::RESET_BUTTON, Signal::Drive(drive)) => pins.button = drive == Drive::Low,
+            (pins::I2C_SDA, Signal::I2c(step)) => {
+                let (answer, command) = self.i2c.hear(edge.at, step);
+                if let Some(step) = answer {
+                    pins.out.push(Edge { signal: Signal::I2c(step), ..edge });
+                }
+                if let Some(pull) = self.i2c.take_line() {
+                    let drive = if pull { Drive::Low } else { Drive::Released };
+                    let pin = pins::COMBINED_SENSOR_INT;
+                    pins.out.push(Edge { at: edge.at, pin, signal: Signal::Drive(drive) });
+                }
+                if !command {
+                    return;
+                }
+            }
             _ => return,
         }
         self.clock.notify();
@@ -142,6 +187,17 @@ impl Lamp {
     }
 }
 
+/// What the target asked for over I2C and the main loop has not done yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Requests {
+    /// Mount the drive again.
+    pub remount: bool,
+    /// Power down.
+    pub power_down: bool,
+    /// The red LED is to be dark when the chip is off.
+    pub dark_asleep: bool,
+}
+
 /// What all parts of the firmware share.
 pub struct Core {
     /// The firmware's time.
@@ -170,6 +226,16 @@ pub struct Core {
     pub flash_busy: bool,
     /// An assertion that failed outside the drive, which is to tell of it.
     pub failed_assertion: Option<Assert>,
+    /// The data file's storage, on boards that have one.
+    pub storage: Option<Storage>,
+    /// Where the power comes from.
+    pub power: PowerPins,
+    /// The red LED.
+    pub power_led: PowerLed,
+    /// The USB connection as the target is told of it.
+    pub usb_state: UsbState,
+    /// What the target asked for.
+    pub requests: Requests,
 }
 
 impl Core {
@@ -177,6 +243,29 @@ impl Core {
     pub async fn work(&self, span: Span) {
         self.swd.port.account.interface(span);
         self.clock.sleep(span).await;
+    }
+
+    /// Brings the target into a state; one that does not answer stays as it is. When it is to run, what it asked for over
+    /// I2C is forgotten.
+    pub async fn set_target_state(&mut self, state: TargetState) {
+        if state == TargetState::ResetRun {
+            self.io.i2c.clear();
+            self.awake();
+        }
+        let _ = self.swd.set_target_state(state).await;
+    }
+
+    /// A file has been programmed: what the target's last program asked for over I2C is forgotten.
+    pub fn stream_closed(&mut self) {
+        self.awake();
+        self.io.i2c.clear();
+        self.io.interrupt_target(false);
+    }
+
+    /// Out of standby.
+    fn awake(&mut self) {
+        self.requests = Requests { remount: self.requests.remount, ..Requests::default() };
+        self.power_led = PowerLed::On;
     }
 }
 

@@ -14,6 +14,7 @@ use super::dap::port::SwdPort;
 use super::flash::algorithm::{self, Algorithm};
 use super::personality::Board;
 use super::shared::{Core, Io, Lamp};
+use super::storage::{Storage, StorageTable};
 use super::swd_host::SwdHost;
 use super::uart::Uart;
 use crate::debug::link::SwdLink;
@@ -52,13 +53,13 @@ where
 
 fn core(board: Board, clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settings) -> Core {
     let config = DapLinkConfig::of(board);
-    let settings = NonVolatile::new(settings);
     let table = config.personality();
+    let settings = NonVolatile::with_storage(settings, table.storage.map_or(0, StorageTable::flash));
     let uart = Uart::new(&table.serial.uart, settings.clone());
     Core {
         serial: config.serial(false),
         config: Arc::new(config),
-        settings,
+        settings: settings.clone(),
         usb: UsbDevice::new(clock.clone()),
         io: Io::new(clock.clone(), uart.clone()),
         uart,
@@ -71,6 +72,11 @@ fn core(board: Board, clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settin
         page_erase_shown: false,
         flash_busy: false,
         failed_assertion: None,
+        storage: table.storage.map(|table| Storage::new(table, &settings)),
+        power: Default::default(),
+        power_led: Default::default(),
+        usb_state: Default::default(),
+        requests: Default::default(),
         clock,
     }
 }

@@ -170,8 +170,8 @@ impl Chip {
 }
 
 /// What a chip says that acknowledges everything and gives these bytes.
-fn willing(bytes: &[u8]) -> impl FnMut(I2cSignal) -> Vec<(u64, I2cSignal)> {
-    let mut bytes = bytes.to_vec().into_iter();
+fn willing(bytes: &[u8]) -> impl FnMut(I2cSignal) -> Vec<(u64, I2cSignal)> + '_ {
+    let mut bytes = bytes.iter().copied();
     move |step| match step {
         I2cSignal::Start { .. } | I2cSignal::Write(_) => vec![(0, I2cSignal::Answer(true))],
         I2cSignal::Read => bytes.next().map(|byte| (0, I2cSignal::Data(byte))).into_iter().collect(),

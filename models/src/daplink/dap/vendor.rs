@@ -80,7 +80,7 @@ pub async fn process<S: Services>(
         0x89 => {
             if !core.settings.settings().auto_reset {
                 // The answer is the same whether that worked or not.
-                let _ = core.swd.set_target_state(TargetState::ResetRun).await;
+                core.set_target_state(TargetState::ResetRun).await;
             }
             response.u8(1);
         }

@@ -16,6 +16,7 @@ use super::bootloader::Mode;
 use super::error::Error;
 use super::msc::scsi::Medium;
 use super::shared::{Core, TargetFlash};
+use super::storage;
 use actions::Action;
 use mount::Mount;
 use stream::{Format, Progress, Stream};
@@ -38,6 +39,8 @@ enum File {
     Details,
     Fail,
     Assert,
+    /// What the target wrote over I2C.
+    Data,
 }
 
 /// What the firmware has to do after the medium went.
@@ -119,6 +122,10 @@ impl Drive {
             self.volume.add(name, attributes, size);
             self.files.push(file);
         }
+        if let Some(storage) = core.storage.as_ref().filter(|storage| storage.config().visible != 0) {
+            self.volume.add(&storage.config().name, Entry::READ_ONLY, storage.file_size());
+            self.files.push(File::Data);
+        }
     }
 
     fn contents(&self, core: &Core, file: File) -> String {
@@ -141,7 +148,13 @@ impl Drive {
             File::Assert => {
                 self.assert.as_ref().map(|assert| texts::assert_txt(assert, core.config.mode)).unwrap_or_default()
             }
+            File::Data => String::new(),
         }
+    }
+
+    /// Mounts the drive again, as soon as the host is quiet.
+    pub fn remount(&mut self) {
+        self.mount.remount();
     }
 
     /// Reads sector `lba`.
@@ -151,6 +164,9 @@ impl Drive {
             self.volume.read(lba, sector);
             return;
         };
+        if let (File::Data, Some(storage)) = (self.files[number], &core.storage) {
+            return storage.file_sector(offset, sector);
+        }
         sector.fill(0);
         let contents = self.contents(core, self.files[number]);
         let rest = contents.as_bytes().get(offset as usize * SECTOR..).unwrap_or(&[]);
@@ -258,8 +274,11 @@ impl Drive {
             Action::StartBootloader => (self.restart, self.hold) = (true, true),
             Action::Assert => return self.assertion_failed(table.test_assert),
             Action::Refresh => {}
-            // The original does not look at the result either.
-            Action::Erase => drop(flash.erase_chip(core).await),
+            Action::Erase => {
+                storage::wipe(core).await;
+                // The original does not look at the result either.
+                let _ = flash.erase_chip(core).await;
+            }
             Action::AutoReset(on) => core.settings.change(|s| s.auto_reset = on),
             Action::Automation(on) => core.settings.change(|s| s.automation_allowed = on),
             Action::Overflow(on) => core.settings.change(|s| s.overflow_detect = on),

@@ -110,7 +110,11 @@ impl Stream {
     /// [`Error::Internal`] if no file is open; else what the target had against its end.
     pub async fn close<F: TargetFlash>(&mut self, core: &mut Core, flash: &mut F) -> Result<(), Error> {
         match self.0.take() {
-            Some(mut open) => open.decoder.close(core, flash).await,
+            Some(mut open) => {
+                let result = open.decoder.close(core, flash).await;
+                core.stream_closed();
+                result
+            }
             None => Err(Error::Internal),
         }
     }

@@ -94,11 +94,17 @@ impl Entry {
     /// Whether its name is a valid 8.3 name in upper case.
     #[must_use]
     pub fn has_valid_name(&self) -> bool {
-        let valid = |&byte: &u8| {
-            !byte.is_ascii_lowercase() && (byte >= 0x20 || byte == 0x05) && !b"\"*+,./:;<=>?[\\]|".contains(&byte)
-        };
-        !matches!(self.0[0], 0x00 | 0x20 | 0xe5) && self.0[..11].iter().all(valid)
+        is_valid_name(&self.name())
     }
+}
+
+/// Whether `name` is a valid 8.3 name in upper case.
+#[must_use]
+pub fn is_valid_name(name: &Name) -> bool {
+    let valid = |&byte: &u8| {
+        !byte.is_ascii_lowercase() && (byte >= 0x20 || byte == 0x05) && !b"\"*+,./:;<=>?[\\]|".contains(&byte)
+    };
+    !matches!(name[0], 0x00 | 0x20 | 0xe5) && name.iter().all(valid)
 }
 
 /// What a host did to one entry of the root directory.
@@ -165,7 +171,9 @@ impl Volume {
     pub fn add(&mut self, name: &Name, attributes: u8, size: u32) -> usize {
         let number = self.files.len();
         let cluster = self.files.last().map_or(2, |(first, count)| first + count);
-        let clusters = size.div_ceil(SECTORS_PER_CLUSTER * SECTOR as u32);
+        // A file whose size is nonsense ends where the volume does.
+        let room = (TOTAL_SECTORS / SECTORS_PER_CLUSTER).saturating_sub(cluster);
+        let clusters = size.div_ceil(SECTORS_PER_CLUSTER * SECTOR as u32).min(room);
         self.files.push((cluster, clusters));
         let first = if clusters == 0 { 0 } else { cluster as u16 };
         let at = (number + 1) * ENTRY;

@@ -44,7 +44,7 @@ impl Target {
         ended?;
         let run = core.settings.settings().auto_reset;
         // Whether the target comes up again is not looked at.
-        let _ = core.swd.set_target_state(if run { TargetState::ResetRun } else { TargetState::ResetProgram }).await;
+        core.set_target_state(if run { TargetState::ResetRun } else { TargetState::ResetProgram }).await;
         core.swd.off();
         Ok(())
     }

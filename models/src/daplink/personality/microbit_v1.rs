@@ -97,6 +97,7 @@ pub static MICROBIT_V1: Personality = Personality {
     serial: SerialTable { baud: 9_600, control_lines_clear: false, uart: KL26 },
     lamp: LampTable { lit: false, needs_host: false },
     bootloader: BOOTLOADER,
+    storage: None,
     timing: CpuTiming::KL26,
 };
 

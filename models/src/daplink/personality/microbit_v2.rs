@@ -13,6 +13,7 @@ use crate::daplink::drive::texts::Detail;
 use crate::daplink::error::{Error, ErrorTable};
 use crate::daplink::flash::algorithm;
 use crate::daplink::personality::Board;
+use crate::daplink::storage;
 use crate::daplink::swd_host::{ResetLine, TargetState};
 use crate::daplink::timing::CpuTiming;
 use crate::daplink::uart::NRF52820;
@@ -92,6 +93,7 @@ pub static MICROBIT_V2: Personality = Personality {
     serial: SerialTable { baud: 115_200, control_lines_clear: true, uart: NRF52820 },
     lamp: LampTable { lit: true, needs_host: true },
     bootloader: BOOTLOADER,
+    storage: Some(&storage::NRF52820),
     timing: CpuTiming::NRF52820,
 };
 
