@@ -13,6 +13,7 @@
 #define GPIO_PIN_CNF(port, pin) REG(0x50000700 + 0x300 * (port) + 4 * (pin))
 #define PIN_CNF_OUTPUT          0x1
 #define PIN_CNF_INPUT_PULLUP    0xC
+#define PIN_CNF_S0D1            (6 << 8)    /* open drain */
 
 /* A pin as PSEL registers and this code name it: port in bit 5. */
 #define PIN(port, pin)          (32 * (port) + (pin))
@@ -59,6 +60,28 @@
 #define UARTE0_TXD_PTR          REG(0x40002544)
 #define UARTE0_TXD_MAXCNT       REG(0x40002548)
 #define UARTE0_IRQ              2
+
+/* TWIM0. */
+#define TWIM0_TASKS_STARTRX     REG(0x40003000)
+#define TWIM0_TASKS_STARTTX     REG(0x40003008)
+#define TWIM0_TASKS_STOP        REG(0x40003014)
+#define TWIM0_TASKS_RESUME      REG(0x40003020)
+#define TWIM0_EVENTS_STOPPED    REG(0x40003104)
+#define TWIM0_EVENTS_ERROR      REG(0x40003124)
+#define TWIM0_SHORTS            REG(0x40003200)
+#define TWIM0_SHORT_LASTTX_STOP (1 << 9)
+#define TWIM0_SHORT_LASTRX_STOP (1 << 12)
+#define TWIM0_ERRORSRC          REG(0x400034C4)
+#define TWIM0_ENABLE            REG(0x40003500)
+#define TWIM0_ENABLED           6
+#define TWIM0_PSEL_SCL          REG(0x40003508)
+#define TWIM0_PSEL_SDA          REG(0x4000350C)
+#define TWIM0_FREQUENCY         REG(0x40003524)
+#define TWIM0_RXD_PTR           REG(0x40003534)
+#define TWIM0_RXD_MAXCNT        REG(0x40003538)
+#define TWIM0_TXD_PTR           REG(0x40003544)
+#define TWIM0_TXD_MAXCNT        REG(0x40003548)
+#define TWIM0_ADDRESS           REG(0x40003588)
 
 /* Core. */
 #define NVIC_ISER0              REG(0xE000E100)

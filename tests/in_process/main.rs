@@ -6,6 +6,7 @@ mod bluetooth;
 mod chaos;
 mod chapter9;
 mod copies;
+mod datalog;
 mod debugger;
 mod determinism;
 mod drops_on_v1;

@@ -5,5 +5,6 @@ mod chapter9;
 mod drag_and_drop;
 mod host;
 mod hostile;
+mod internal_bus;
 mod microbit_v1;
 mod volume;
