@@ -116,7 +116,7 @@ fn threaded_and_stepped_boards_log_alike() {
         while powered.now() < end {
             powered.advance(end);
         }
-        let interface = powered.daplink().expect("native").lock().settings().storage().clone();
+        let interface = powered.daplink().expect("native").lock().settings().storage().to_vec();
         (*hash.lock(), interface)
     };
     let (stepped, storage) = trace(Driver::Stepped);
