@@ -247,6 +247,11 @@ impl Memory {
         Stored::Done
     }
 
+    /// The word at arena offset `at`.
+    pub(super) fn word(&self, at: u32) -> u32 {
+        self.load(at).map_or(0, u32::from_le_bytes)
+    }
+
     /// The decoded instruction at arena offset `at`; 0 if there is none.
     #[inline(always)]
     pub(super) fn slot(&self, at: u32) -> u64 {

@@ -14,6 +14,7 @@ pub struct Attached<'a, M> {
 impl Core {
     /// The core with its bus, for a debugger outside the chip.
     pub fn attach<'a, M: Mmio>(&'a mut self, mmio: &'a mut M) -> Attached<'a, M> {
+        self.unpark();
         Attached { core: self, mmio }
     }
 }

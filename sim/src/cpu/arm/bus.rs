@@ -4,7 +4,7 @@ use super::dwt::DataAccess;
 use super::faults::Fault;
 use super::{Core, Fast};
 use crate::bus::{BusFault, Size};
-use crate::cpu::memory::{Kind, Stored};
+use crate::cpu::memory::{Kind, Stored, Window};
 use crate::cpu::{Mmio, MmioContext};
 
 /// The peripheral region of the memory map (B3.1), in eighths of the address space.
@@ -84,7 +84,7 @@ impl Core {
         if N > 1 && address & (N as u32 - 1) != 0 {
             return false;
         }
-        match self.fast.ram.offset(address) {
+        match self.fast.stores.offset(address) {
             Some(at) => match self.memory.store(at, value) {
                 Stored::Done => true,
                 Stored::Nowhere => false,
@@ -100,6 +100,7 @@ impl Core {
     /// A store went to bytes that the chip watches: it is told after the instruction.
     #[cold]
     pub(super) fn watched_store(&mut self) {
+        self.disturb_itself();
         self.signals.deadline = self.signals.deadline.min(self.cycle);
         self.attend();
     }
@@ -125,8 +126,8 @@ impl Core {
         self.cycle < self.signals.flash_busy_until
     }
 
-    fn data_windows_may_open(&self) -> bool {
-        !self.mpu.enabled() && !self.dwt.watches_data() && !self.spin.watching() && self.watches.is_empty()
+    pub(super) fn data_windows_may_open(&self) -> bool {
+        !self.mpu.enabled() && !self.dwt.watches_data() && self.watches.is_empty()
     }
 
     /// MemA and MemU with the current mode's rights: a load that may be unaligned.
@@ -234,7 +235,7 @@ impl Core {
                 }
                 if self.data_windows_may_open() {
                     match window.kind {
-                        Kind::Ram => self.fast.ram = window,
+                        Kind::Ram => self.open_ram(window),
                         Kind::Flash => self.fast.flash = window,
                     }
                 }
@@ -269,17 +270,11 @@ impl Core {
             return Err(Fault::DataAccess(address));
         }
         match self.memory.window(address) {
-            // What stores the value that is there already leaves everything as it was.
-            Some(window)
-                if window.kind == Kind::Ram
-                    && self.spin.watching()
-                    && self.memory.read(address, size) == Some(value & u32::MAX >> (32 - 8 * size.bytes())) => {}
             Some(window) if window.kind == Kind::Ram => {
-                self.spin.disturb();
                 if self.data_windows_may_open() {
-                    self.fast.ram = window;
+                    self.open_ram(window);
                 }
-                if !self.memory.write(address, size, value) {
+                if !self.store_in_ram(window, address, size, value) {
                     return Err(Fault::DataBus(address));
                 }
                 if self.memory.has_watched_store() {
@@ -288,7 +283,6 @@ impl Core {
             }
             Some(_) => self.peripheral_write(mmio, address, size, value, rights.debugger)?,
             None if address >> 29 == 0b111 => {
-                self.spin.disturb();
                 if !self.ppb_write(address, size, value, rights)? {
                     self.peripheral_write(mmio, address, size, value, rights.debugger)?;
                 }
@@ -306,6 +300,28 @@ impl Core {
         }
         self.watch(DataAccess { address, size, write: true, value }, rights);
         Ok(())
+    }
+
+    /// Loads from `window` go straight there from now on; stores do if they need to leave no trail.
+    fn open_ram(&mut self, window: Window) {
+        self.fast.ram = window;
+        if !self.spin.watching() {
+            self.fast.stores = window;
+        }
+    }
+
+    /// An aligned store to RAM; false if it crosses the window's end.
+    fn store_in_ram(&mut self, window: Window, address: u32, size: Size, value: u32) -> bool {
+        if !self.spin.watching() {
+            return self.memory.write(address, size, value);
+        }
+        let Some(at) = window.offset(address & !3) else { return false };
+        let before = self.memory.word(at);
+        let written = self.memory.write(address, size, value);
+        if !self.spin.note_store(at, before, self.memory.word(at)) {
+            self.disturb_itself();
+        }
+        written
     }
 
     /// Shows an access to the watchpoint comparators.
@@ -344,9 +360,9 @@ impl Core {
         let result = mmio.read(&mut self.context(debugger), address, size);
         if !debugger {
             if self.signals.steady {
-                self.saw_steady_read();
+                self.saw_steady_read(result.unwrap_or(0));
             } else {
-                self.spin.disturb();
+                self.disturb_itself();
             }
         }
         self.after_peripheral();
@@ -362,7 +378,7 @@ impl Core {
         value: u32,
         debugger: bool,
     ) -> Result<(), BusFault> {
-        self.spin.disturb();
+        self.disturb_itself();
         let result = mmio.write(&mut self.context(debugger), address, size, value);
         self.after_peripheral();
         result

@@ -133,7 +133,7 @@ impl Core {
     /// Enters debug state for `reason`, a DFSR bit.
     pub(super) fn halt(&mut self, reason: u32) {
         self.scb.dfsr |= reason;
-        self.spin.stop();
+        self.stop_looking();
         self.debug.halt_requested = false;
         self.debug.stepping = false;
         self.debug.watchpoint = false;

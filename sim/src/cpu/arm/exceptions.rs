@@ -40,7 +40,6 @@ impl Core {
 
     /// Stacks and goes to the handler of the highest pending exception.
     pub(super) fn take_exception<M: Mmio>(&mut self, mmio: &mut M) {
-        self.spin.disturb();
         let regs = &self.regs;
         let frame = if self.config.fpu && regs.fp_active { 0 } else { BASIC_FRAME };
         let mode = match (regs.handler_mode(), regs.process_stack) {
@@ -141,7 +140,6 @@ impl Core {
 
     /// ExceptionReturn.
     pub(super) fn exception_return<M: Mmio>(&mut self, mmio: &mut M, exc_return: u32) {
-        self.spin.disturb();
         self.attend();
         let exception = self.regs.exception;
         let exc_return = 0xF000_0000 | exc_return & 0x0FFF_FFFF;
@@ -168,6 +166,7 @@ impl Core {
         self.exclusive = false;
         self.reconsider_fetch();
         if !self.regs.handler_mode() && self.scb.sleep_on_exit() && self.state == State::Running {
+            self.disturb_itself();
             self.state = State::WaitingForInterrupt;
         }
     }

@@ -116,10 +116,11 @@ impl Core {
     pub(super) fn fault(&mut self, fault: Fault) {
         self.attend();
         if fault == Fault::Wait {
+            self.disturb_itself();
             self.stalled_until = self.signals.flash_busy_until;
             return;
         }
-        self.spin.disturb();
+        self.disturb_itself();
         self.note_cause(fault);
         let (exception, status, catch) = fault.cause();
         self.debug.catch |= self.debug.catches(catch);
@@ -175,6 +176,7 @@ impl Core {
 
     /// Raises a HardFault, or locks up at its priority or above.
     fn hard_fault(&mut self, status: u32) {
+        self.disturb_itself();
         self.attend();
         if self.config.v7() {
             self.scb.hfsr |= status;

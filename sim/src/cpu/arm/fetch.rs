@@ -47,6 +47,9 @@ impl Core {
             self.fast.fetch = window;
         }
         let at = window.start.wrapping_add(pc.wrapping_sub(window.base));
+        if self.at_mark(at) {
+            return Ok(None);
+        }
         let in_it = self.regs.itstate != 0;
         let cached = Op(self.memory.slot(at));
         let usable = !matches!(cached.kind(), kind::UNDECODED | kind::BREAK);
@@ -54,7 +57,8 @@ impl Core {
             return Ok(Some(cached));
         }
         let op = self.decode(window, pc, in_it)?;
-        let breaks = self.memory.aliases(at).any(|address| self.is_breakpoint(address));
+        // A place that somebody wants to know of.
+        let breaks = self.memory.aliases(at).any(|address| self.is_breakpoint(address)) || self.spin.marks(at);
         self.memory.set_slot(at, if breaks { Op::new(kind::BREAK, 2).0 } else { op.0 });
         Ok(Some(op))
     }

@@ -163,6 +163,7 @@ impl Core {
 
     /// The watchdog is about to reset the chip.
     pub fn note_watchdog(&mut self) {
+        self.unpark();
         self.incidents.cause = Cause::None;
         self.note(Raised::Watchdog);
     }

@@ -207,7 +207,6 @@ impl Core {
         if address & (width.size().bytes() - 1) != 0 {
             return Err(Fault::Unaligned);
         }
-        self.spin.disturb();
         if raw >> 20 & 1 == 1 {
             let value = self.load(mmio, address, width.size())?;
             self.exclusive = true;

@@ -35,6 +35,7 @@ mod mpu;
 mod multiple;
 mod nvic;
 mod op;
+mod parked;
 mod ppb;
 mod registers;
 mod run;
@@ -46,6 +47,7 @@ mod system;
 mod systick;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod vfp;
 
 pub use attach::Attached;
@@ -109,16 +111,24 @@ struct Signals {
 struct Fast {
     /// Instructions.
     fetch: Window,
-    /// Loads and stores.
-    ram: Window,
     /// Loads.
+    ram: Window,
+    /// Stores.
+    stores: Window,
+    /// Loads, too.
     flash: Window,
     /// Loads and stores in the peripheral region (0x40000000 to 0x5FFFFFFF) go to the chip and nobody else.
     peripherals: bool,
 }
 
 impl Fast {
-    const CLOSED: Fast = Fast { fetch: Window::EMPTY, ram: Window::EMPTY, flash: Window::EMPTY, peripherals: false };
+    const CLOSED: Fast = Fast {
+        fetch: Window::EMPTY,
+        ram: Window::EMPTY,
+        stores: Window::EMPTY,
+        flash: Window::EMPTY,
+        peripherals: false,
+    };
 }
 
 /// One Cortex-M core with its memories.
@@ -191,7 +201,7 @@ impl Core {
             debug: Debug::default(),
             fpb: Fpb::new(fpb_config(&config)),
             dwt: Dwt::new(dwt_config(&config)),
-            spin: Spin::default(),
+            spin: Spin::new(&config),
             incidents: Incidents::default(),
             breakpoints: Vec::new(),
             watches: Vec::new(),
@@ -203,6 +213,7 @@ impl Core {
     /// Resets the core (not its memories, nor the chip). Time goes on. The reset vector is fetched when the core
     /// runs next, so that the chip may load memory first.
     pub fn reset(&mut self, kind: ResetKind) {
+        self.unpark();
         if kind == ResetKind::PowerOn {
             self.fpb = Fpb::new(fpb_config(&self.config));
             self.dwt = Dwt::new(dwt_config(&self.config));
@@ -225,6 +236,7 @@ impl Core {
 
     /// What VECTRESET resets: everything of the core but its debug components and their C_DEBUGEN.
     fn reset_core(&mut self) {
+        self.stop_looking();
         self.regs = Registers::default();
         self.regs.lr_reset();
         self.nvic = Nvic::new(&self.config);
@@ -268,7 +280,7 @@ impl Core {
         self.scb.read_scr() & scb::SLEEPDEEP != 0
     }
 
-    /// The memories.
+    /// The memories. RAM of a core that may be parked ([`Core::run_or_park`]) is that of some time before.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -276,7 +288,8 @@ impl Core {
 
     /// The memories, to be changed from outside.
     pub fn memory_mut(&mut self) -> &mut Memory {
-        self.spin.disturb();
+        self.unpark();
+        self.disturb();
         &mut self.memory
     }
 
@@ -288,7 +301,8 @@ impl Core {
 
     /// Sets interrupt request line `irq` from outside of any access or event.
     pub fn set_irq(&mut self, irq: u8, level: bool) {
-        self.spin.disturb();
+        self.unpark();
+        self.disturb();
         self.signals.irq.set(irq, level);
         self.attend();
     }
@@ -296,6 +310,7 @@ impl Core {
     /// Brings the next call of [`super::Mmio::event`] forward to `cycle`: something outside of any access or event
     /// gave the chip's peripherals something to do.
     pub fn schedule(&mut self, cycle: u64) {
+        self.unpark();
         self.signals.deadline = self.signals.deadline.min(cycle);
         self.attend();
     }
@@ -303,12 +318,14 @@ impl Core {
     /// Lets time pass until cycle `until` for a core that its chip holds in reset: it executes nothing, and nobody's
     /// events run.
     pub fn pass_time(&mut self, until: u64) {
+        self.unpark();
         self.cycle = self.cycle.max(until);
     }
 
     /// Runs `f` with the context that a peripheral sees, outside of any access: an edge came in, for example.
     pub fn with_context<R>(&mut self, f: impl FnOnce(&mut super::MmioContext<'_>) -> R) -> R {
-        self.spin.disturb();
+        self.unpark();
+        self.disturb();
         let result = f(&mut self.context(false));
         self.attend();
         result

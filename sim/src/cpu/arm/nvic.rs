@@ -26,7 +26,7 @@ pub(super) enum Bank {
     Active,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Nvic {
     /// Interrupt lines as last sampled.
     pub levels: u128,

@@ -92,10 +92,26 @@ const MVFR1: u32 = 0x1100_0011;
 const VECTKEY: u32 = 0x05FA;
 const VECTKEYSTAT: u32 = 0xFA05_0000;
 
+/// Whether a load from `address` has no effect and gives what follows from the state of the core that
+/// [`super::spin`] compares: interrupts and system control, but neither timers nor debug.
+fn settled_to_read(address: u32) -> bool {
+    let offset = address & 0xFFF;
+    address >> 12 == 0xE000E && matches!(offset, scs::ISER..=0x4FF | scs::CPUID..=scs::BFAR)
+}
+
+/// Whether a store to `address` changes nothing but that.
+fn settled_to_write(address: u32) -> bool {
+    let offset = address & 0xFFF & !3;
+    address >> 12 == 0xE000E
+        && matches!(offset, scs::ISER..=0x4FF | scs::ICSR | scs::SCR | scs::SHPR1..=scs::SHPR3 | scs::SHCSR)
+}
+
 impl Core {
     /// Reads from the private peripheral bus; `None` if nothing of the core answers there.
     pub(super) fn ppb_read(&mut self, address: u32, size: Size, rights: Rights) -> Result<Option<u32>, Fault> {
-        self.spin.disturb();
+        if !rights.debugger && !settled_to_read(address) {
+            self.disturb_itself();
+        }
         let Some(word) = self.ppb_word(address & !3, rights)? else { return Ok(None) };
         let shifted = word >> ((address & 3) * 8);
         Ok(Some(match size {
@@ -132,6 +148,9 @@ impl Core {
 
     /// Writes to the private peripheral bus; false if nothing of the core answers there.
     pub(super) fn ppb_write(&mut self, address: u32, size: Size, value: u32, rights: Rights) -> Result<bool, Fault> {
+        if !settled_to_write(address) {
+            self.disturb_itself();
+        }
         let offset = address & 0xFFF;
         if address >> 20 == 0xE00 && !rights.privileged {
             let pends = address == 0xE000_EF00 && self.scb.user_may_pend();

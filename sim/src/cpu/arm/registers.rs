@@ -244,6 +244,8 @@ impl Core {
 
     /// Writes a register as a debugger does; those that the core does not have ignore it.
     pub fn set_register(&mut self, register: Register, value: u32) {
+        self.unpark();
+        self.disturb();
         let v7 = self.config.v7();
         let priority_mask = self.nvic.priority_mask();
         let regs = &mut self.regs;

@@ -13,12 +13,18 @@ impl Core {
     /// Runs until the cycle count reaches `until` (the last instruction may go a little beyond), or until something
     /// happens that the chip has to know of. Running in slices gives exactly what running at once gives.
     pub fn run<M: Mmio>(&mut self, mmio: &mut M, until: u64) -> Stop {
-        loop {
-            match self.prepare(mmio, until) {
-                Some(stop) => return stop,
-                None => self.advance(mmio, until),
-            }
+        let stop = self.run_or_park(mmio, until);
+        self.unpark();
+        stop
+    }
+
+    /// Goes on for a while towards `until`, unless there is something to tell.
+    pub(super) fn go_on<M: Mmio>(&mut self, mmio: &mut M, until: u64) -> Option<Stop> {
+        let stop = self.prepare(mmio, until);
+        if stop.is_none() {
+            self.advance(mmio, until);
         }
+        stop
     }
 
     /// Executes one instruction, or takes one exception, or (asleep, halted) lets one cycle pass.
@@ -39,7 +45,7 @@ impl Core {
     }
 
     /// The next cycle at which something other than the core acts.
-    fn next_deadline(&self, until: u64) -> u64 {
+    pub(super) fn next_deadline(&self, until: u64) -> u64 {
         until.min(self.signals.deadline).min(self.systick.next_event())
     }
 
@@ -47,10 +53,11 @@ impl Core {
     pub(super) fn pass_events<M: Mmio>(&mut self, mmio: &mut M) {
         while self.signals.deadline <= self.cycle {
             self.signals.deadline = u64::MAX;
-            self.spin.disturb();
+            self.disturb();
             mmio.event(&mut self.context(false));
         }
         if self.systick.next_event() <= self.cycle && self.systick.pass(self.cycle) {
+            self.disturb();
             self.pend(SYS_TICK);
         }
         self.sample_lines();
@@ -95,7 +102,7 @@ impl Core {
     }
 
     /// Executes for a while, or waits.
-    fn advance<M: Mmio>(&mut self, mmio: &mut M, until: u64) {
+    pub(super) fn advance<M: Mmio>(&mut self, mmio: &mut M, until: u64) {
         if self.stalled_until > self.cycle {
             self.cycle = self.next_deadline(until).min(self.stalled_until);
             return;
@@ -125,24 +132,14 @@ impl Core {
     /// Executes instructions until something wants attention.
     fn execute_until<M: Mmio>(&mut self, mmio: &mut M, until: u64) {
         self.limit = self.next_deadline(until).min(self.spin.next_look().max(self.cycle + 1));
-        let single = self.debug.stepping || self.spin.watching();
-        if single {
+        if self.debug.stepping {
             self.limit = 0;
         }
         let from = self.pc;
         self.interpret(mmio);
-        if !single && self.state == State::Running {
-            self.look_around();
-        }
+        self.look_around();
         // A core that halted where it was has executed nothing.
         self.debug.retired |= self.pc != from || self.state != State::Halted;
-        if self.spin.watching() && self.state == State::Running {
-            let limit = self.next_deadline(until);
-            // An access may have brought something up that has to be looked at first.
-            if self.signals.irq.levels == self.nvic.levels {
-                self.watch_turn(limit);
-            }
-        }
         self.take_watchpoint();
         // A wait for the flash is part of the instruction to come.
         if self.debug.stepping && self.state != State::Halted && self.stalled_until <= self.cycle {
@@ -198,6 +195,7 @@ impl Core {
     /// # Errors
     /// [`BusFault`] where the bus answers with an error.
     pub fn debug_read<M: Mmio>(&mut self, mmio: &mut M, address: u32, size: Size) -> Result<u32, BusFault> {
+        self.unpark();
         self.finish_reset();
         let address = address & !(size.bytes() - 1);
         self.load_aligned(mmio, address, size, Rights::DEBUGGER).map_err(|_| BusFault { address })
@@ -208,10 +206,11 @@ impl Core {
     /// # Errors
     /// [`BusFault`] where the bus answers with an error.
     pub fn debug_write<M: Mmio>(&mut self, mmio: &mut M, address: u32, size: Size, value: u32) -> Result<(), BusFault> {
+        self.unpark();
         self.finish_reset();
         let address = address & !(size.bytes() - 1);
         if self.memory.kind(address) == Some(Kind::Ram) {
-            self.spin.disturb();
+            self.disturb();
             self.memory.write(address, size, value);
             if self.memory.has_watched_store() {
                 self.watched_store();

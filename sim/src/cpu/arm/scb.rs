@@ -38,7 +38,7 @@ mod ccr {
 }
 
 /// The registers; those that show the NVIC are not here.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Scb {
     /// The core was reset and has not fetched its vector yet.
     pub reset_pending: bool,

@@ -1,173 +1,401 @@
-//! Skipping of loops that only wait.
+//! Finding loops that change nothing.
 //!
-//! Firmware polls status registers, and flags in RAM that its interrupt handlers set. If a whole turn of a loop changed
-//! nothing in memory, read nothing that could change before the next event, and left all registers as it found them,
-//! then every further turn until that event does exactly the same; so they are passed at once, by arithmetic on the
-//! cycle count. (Whatever else writes to RAM, be it EasyDMA or a debugger, does so in an event or disturbs the turn.)
+//! Firmware waits in loops: for a status register, for a flag in RAM that an interrupt's handler sets, or for a message
+//! in the main loop of an operating system, with calls into its kernel and task switches in each turn. If after some
+//! time everything is what it was (registers, exceptions, every word in memory that was stored to), and nothing was
+//! read in between that could change before the next event, then from here on the same happens again and again until
+//! that event. Such a core is parked ([`super::parked`]): whole turns pass at once, by arithmetic on the cycle count.
 //!
-//! Looking costs time: the core then executes instruction by instruction, past everything that sees its accesses. So
-//! it looks only where waiting is likely: at an instruction that makes a steady read
-//! ([`crate::cpu::MmioContext::steady`]) for the second time within a short while, and now and then anywhere: less and
-//! less often as long as that brings nothing.
+//! How a turn is found: a *mark* is put on the instruction in hand, through the cache of decoded instructions, where it
+//! costs the others nothing. When it is executed, the core's state is kept, and stores leave a [`Trail`] from then on.
+//! When it is executed again, the states are compared. If that does not come to an end in some time, there is another
+//! mark with twice the patience (Brent's way to find a cycle), so that neither a long turn nor a long way into the loop
+//! matters.
+//!
+//! Looking costs time, for stores go a slow way meanwhile. So it is done where waiting is likely, at an instruction
+//! that makes a steady read ([`crate::cpu::MmioContext::steady`]) for the second time within a short while; and now and
+//! then anywhere, less and less often as long as that brings nothing. A loop that was found once is looked for at the
+//! same instruction first.
 
-use super::Core;
+use super::nvic::Nvic;
+use super::op::{Op, kind};
+use super::parked::{Loop, MARGIN};
 use super::registers::Registers;
+use super::scb::Scb;
+use super::trail::Trail;
+use super::vfp::Vfp;
+use super::{Core, CoreConfig, State};
 
-/// Instructions that are looked at before giving up.
-const PATIENCE: u32 = 128;
-/// Instructions that a turn may have.
-const TURN: u32 = 40;
-/// Cycles before looking again after giving up.
+/// Cycles before looking again after giving up; twice as many with each failure in a row, up to [`DOUBLINGS`].
 const PAUSE: u64 = 2_000;
-/// The same for looking anywhere: twice as many with each failure in a row, up to these.
 const DOUBLINGS: u32 = 9;
-/// Cycles before looking again after turns were skipped up to an event: its handler comes first.
-const AFTER_EVENT: u64 = 200;
 /// A second read of the same register within so many cycles is polling.
 const NEARBY: u64 = 250;
+/// The patience with a first mark, in cycles.
+const PATIENCE: u64 = 512;
+/// Cycles after which an attempt ends, whatever its marks.
+const ATTEMPT: u64 = 1 << 15;
+/// Disturbances by the program itself after which it ends too.
+const RETRIES: u32 = 8;
+/// Reads of peripherals that a turn may have.
+const READS: usize = 512;
 
-/// The core at the end of a loop's turn.
-#[derive(Clone, Debug)]
-struct Turn {
-    /// Where the loop begins.
-    start: u32,
-    cycle: u64,
-    /// What was left of [`Spin::patience`].
-    patience: u32,
-    regs: Registers,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Does not look.
+    Off,
+    /// Waits for the mark to be executed.
+    Marked,
+    /// It was; stores leave a trail.
+    Watching,
+    /// In a known loop.
+    Parked,
 }
 
-#[derive(Clone, Debug, Default)]
+/// What a loop's turn must leave as it found it, memory apart.
+#[derive(Clone, Debug)]
+struct Start {
+    cycle: u64,
+    regs: Registers,
+    nvic: Nvic,
+    scb: Scb,
+    vfp: Vfp,
+    event: bool,
+    exclusive: bool,
+}
+
+/// An instruction with a mark on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    pc: u32,
+    /// Its place in the memory's arena.
+    at: u32,
+}
+
+#[derive(Debug)]
 pub(super) struct Spin {
-    watching: bool,
-    /// Something happened in this turn that forbids skipping.
+    phase: Phase,
+    mark: Mark,
+    start: Box<Start>,
+    trail: Trail,
+    /// What the turn's reads of peripherals gave.
+    pub reads: Vec<u32>,
+    /// When to look next; while looking: when the patience with this mark ends.
+    next_look: u64,
+    patience: u64,
+    attempt_end: u64,
+    retries: u32,
+    /// Attempts in a row that brought nothing.
+    failures: u32,
+    /// Something happened in this turn that forbids to skip the next.
     disturbed: bool,
-    /// Instructions still to be looked at.
-    patience: u32,
-    /// Not to be looked at before this cycle.
-    paused_until: u64,
+    /// Somebody polls.
+    polling: bool,
     /// Where a steady read was made, and when.
     polled_at: u32,
     polled_cycle: u64,
-    /// When to look anywhere, and failures in a row of that.
-    next_look: u64,
-    failures: u32,
-    /// Looking anywhere.
-    anywhere: bool,
-    /// Where the last instruction was.
-    last_pc: u32,
-    turn: Option<Turn>,
+    /// Not to be looked at because of polling before this cycle.
+    paused_until: u64,
+    /// The loop found last: where it was, and how long a turn.
+    known: Option<(u32, u64)>,
+    turn: Loop,
     /// For comparisons: never look.
     pub disabled: bool,
+    /// What is executed now has been executed before: nobody looks.
+    pub quiet: bool,
 }
 
 impl Spin {
+    /// Looks from the beginning. Everything is allocated here: nothing is while the core runs.
+    pub fn new(config: &CoreConfig) -> Spin {
+        let start = Start {
+            cycle: 0,
+            regs: Registers::default(),
+            nvic: Nvic::new(config),
+            scb: Scb::default(),
+            vfp: Vfp::default(),
+            event: false,
+            exclusive: false,
+        };
+        Spin {
+            phase: Phase::Off,
+            mark: Mark::default(),
+            start: Box::new(start),
+            trail: Trail::default(),
+            reads: Vec::with_capacity(READS),
+            next_look: 0,
+            patience: PATIENCE,
+            attempt_end: 0,
+            retries: 0,
+            failures: 0,
+            disturbed: false,
+            polling: false,
+            polled_at: 0,
+            polled_cycle: 0,
+            paused_until: 0,
+            known: None,
+            turn: Loop { since: 0, turn: 1 },
+            disabled: false,
+            quiet: false,
+        }
+    }
+
+    /// Whether stores leave a trail.
     #[inline(always)]
     pub fn watching(&self) -> bool {
-        self.watching
+        self.phase == Phase::Watching
     }
 
-    /// When to look next, whatever the core does.
+    #[inline(always)]
+    pub fn is_parked(&self) -> bool {
+        self.phase == Phase::Parked
+    }
+
+    /// When the core is to ask whether to look.
     #[inline]
     pub fn next_look(&self) -> u64 {
-        if self.disabled { u64::MAX } else { self.next_look }
+        if self.disabled || self.quiet { u64::MAX } else { self.next_look }
     }
 
-    /// A store, a read with side effects, an exception, a special register: this turn is not like the next.
-    #[inline(always)]
-    pub fn disturb(&mut self) {
-        self.disturbed = true;
+    /// Whether the instruction at arena offset `at` has the mark.
+    #[inline]
+    pub fn marks(&self, at: u32) -> bool {
+        matches!(self.phase, Phase::Marked | Phase::Watching) && self.mark.at == at
     }
 
-    /// Stops looking.
-    pub fn stop(&mut self) {
-        self.watching = false;
-        self.turn = None;
+    /// Leaves the known loop.
+    pub fn leave(&mut self) -> Option<Loop> {
+        (self.phase == Phase::Parked).then(|| {
+            self.phase = Phase::Off;
+            self.turn
+        })
+    }
+
+    /// Notes what a read of a peripheral gave; false if there is no room.
+    #[inline]
+    pub fn note_read(&mut self, value: u32) -> bool {
+        let room = self.reads.len() < READS;
+        if room {
+            self.reads.push(value);
+        }
+        room
+    }
+
+    /// Notes a store; see [`Trail::note`].
+    #[inline]
+    pub fn note_store(&mut self, at: u32, before: u32, after: u32) -> bool {
+        // What disturbed the turn may have stored as well.
+        self.disturbed || self.trail.note(at, before, after)
     }
 }
 
 impl Core {
+    /// The turn in hand is not like the next: an event, an access that has an effect, a fault.
+    #[inline(always)]
+    pub(super) fn disturb(&mut self) {
+        if self.spin.watching() {
+            self.spin.disturbed = true;
+            self.attend();
+        }
+    }
+
+    /// The same, by the program itself.
+    #[inline(always)]
+    pub(super) fn disturb_itself(&mut self) {
+        if self.spin.watching() {
+            self.spin.retries = self.spin.retries.saturating_sub(1);
+            self.disturb();
+        }
+    }
+
     /// A steady read happened.
     #[inline(always)]
-    pub(super) fn saw_steady_read(&mut self) {
+    pub(super) fn saw_steady_read(&mut self, value: u32) {
+        if self.spin.watching() {
+            if !self.spin.note_read(value) {
+                self.disturb_itself();
+            }
+            return;
+        }
         let spin = &mut self.spin;
-        if spin.watching || spin.disabled || self.cycle < spin.paused_until {
+        if spin.phase != Phase::Off || spin.disabled || spin.quiet || self.cycle < spin.paused_until {
             return;
         }
         if self.pc == spin.polled_at && self.cycle - spin.polled_cycle < NEARBY {
-            spin.anywhere = false;
-            self.begin_watching();
+            spin.polling = true;
+            self.attend();
         } else if self.cycle - spin.polled_cycle >= NEARBY {
             (spin.polled_at, spin.polled_cycle) = (self.pc, self.cycle);
         }
     }
 
-    /// The core has executed instructions for a while.
+    /// The core has executed instructions for a while, and is between two.
     #[inline]
     pub(super) fn look_around(&mut self) {
-        if self.cycle >= self.spin.next_look() && !self.spin.watching {
-            self.spin.anywhere = true;
-            self.begin_watching();
+        let spin = &self.spin;
+        if self.cycle >= spin.next_look() || spin.disturbed || spin.polling {
+            self.look();
         }
     }
 
     #[cold]
-    fn begin_watching(&mut self) {
-        self.spin.watching = true;
-        self.spin.turn = None;
-        self.spin.patience = PATIENCE;
-        self.spin.last_pc = self.pc;
-        self.close_fast_windows();
-        self.attend();
+    fn look(&mut self) {
+        let polling = std::mem::take(&mut self.spin.polling);
+        let disturbed = std::mem::take(&mut self.spin.disturbed);
+        if self.spin.disabled || self.spin.quiet {
+            return;
+        }
+        let now = self.cycle;
+        match self.spin.phase {
+            Phase::Off if self.state != State::Running => {}
+            Phase::Off if polling || now >= self.spin.next_look => {
+                self.spin.attempt_end = now + ATTEMPT;
+                self.spin.retries = RETRIES;
+                self.put_mark(self.pc, PATIENCE);
+            }
+            Phase::Marked | Phase::Watching if now >= self.spin.attempt_end || self.spin.retries == 0 => self.give_up(),
+            Phase::Watching if disturbed => match self.spin.known {
+                Some((pc, turn)) => self.put_mark(pc, expected(turn)),
+                None => self.put_mark(self.pc, self.spin.patience),
+            },
+            Phase::Marked | Phase::Watching if now >= self.spin.next_look => {
+                // The loop known from before is not there any more.
+                self.spin.known = None;
+                self.put_mark(self.pc, self.spin.patience * 2);
+            }
+            _ => {}
+        }
     }
 
-    /// Looks at the instruction just executed. Turns are skipped up to `limit`.
-    pub(super) fn watch_turn(&mut self, limit: u64) {
-        let backward = self.pc <= self.spin.last_pc;
-        self.spin.last_pc = self.pc;
-        self.spin.patience = self.spin.patience.saturating_sub(1);
-        if self.spin.patience == 0 {
-            self.spin.stop();
-            if self.spin.anywhere {
-                self.spin.next_look = self.cycle + (PAUSE << self.spin.failures);
-                self.spin.failures = (self.spin.failures + 1).min(DOUBLINGS);
-            } else {
-                self.spin.paused_until = self.cycle + PAUSE;
+    /// Whether nobody wants to see what the core does one by one.
+    fn may_look(&self) -> bool {
+        self.state == State::Running
+            && self.data_windows_may_open()
+            && !self.dwt.watches_instructions()
+            && !self.debug.stepping
+            && !self.flash_busy()
+    }
+
+    /// Puts the mark on the instruction at `pc`.
+    fn put_mark(&mut self, pc: u32, patience: u64) {
+        self.remove_mark();
+        let at = self.memory.window(pc).and_then(|window| window.offset(pc));
+        let Some(at) = at.filter(|_| self.may_look()) else { return self.give_up() };
+        self.spin.phase = Phase::Marked;
+        self.spin.mark = Mark { pc, at };
+        self.spin.patience = patience;
+        self.spin.next_look = self.cycle + patience;
+        self.memory.set_slot(at, Op::new(kind::BREAK, 2).0);
+    }
+
+    /// Takes the mark away, if there is one.
+    fn remove_mark(&mut self) {
+        if matches!(self.spin.phase, Phase::Marked | Phase::Watching) {
+            self.memory.clear_slot(self.spin.mark.at);
+        }
+        self.spin.phase = Phase::Off;
+    }
+
+    /// Looks again only later.
+    fn give_up(&mut self) {
+        self.remove_mark();
+        let spin = &mut self.spin;
+        spin.known = None;
+        spin.next_look = self.cycle + (PAUSE << spin.failures);
+        spin.paused_until = self.cycle + PAUSE;
+        spin.failures = (spin.failures + 1).min(DOUBLINGS);
+    }
+
+    /// Ends every attempt: somebody else is interested in the core.
+    pub(super) fn stop_looking(&mut self) {
+        self.unpark();
+        self.remove_mark();
+        self.spin.next_look = self.cycle + PAUSE;
+    }
+
+    /// After a known loop was left, waits for it to be reached again.
+    pub(super) fn wait_for_loop(&mut self, turn: u64) {
+        let Some((pc, _)) = self.spin.known else { return };
+        self.spin.attempt_end = self.cycle + ATTEMPT;
+        self.spin.retries = RETRIES;
+        self.put_mark(pc, expected(turn));
+    }
+
+    /// The instruction at the PC is about to be executed. True if the core was parked instead.
+    #[inline]
+    pub(super) fn at_mark(&mut self, at: u32) -> bool {
+        self.spin.marks(at) && self.pc == self.spin.mark.pc && self.regs.itstate == 0 && self.compare()
+    }
+
+    #[cold]
+    fn compare(&mut self) -> bool {
+        if self.spin.phase == Phase::Marked {
+            self.start_turn();
+            return false;
+        }
+        let start = &self.spin.start;
+        let turn = self.cycle - start.cycle;
+        if self.spin.disturbed {
+            return false;
+        }
+        if !self.spin.trail.is_closed() || !self.is_as(start) {
+            // A mark inside a loop within the turn is passed several times; but past the whole turn it was another one.
+            if self.spin.known.is_some_and(|(_, known)| turn >= known) {
+                self.start_turn();
             }
-            return;
+            return false;
         }
-        if !backward {
-            return;
+        self.spin.known = Some((self.pc, turn));
+        self.spin.failures = 0;
+        if self.next_deadline(u64::MAX) <= self.cycle + turn + MARGIN {
+            // Not worth it before the next event.
+            self.start_turn();
+            return false;
         }
-        let disturbed = self.spin.disturbed;
-        let left = self.spin.patience;
-        if let Some(turn) = &self.spin.turn
-            && turn.start != self.pc
-            && turn.patience - left < TURN
-        {
-            // Inside the loop: the return from a function, or a loop of its own.
-            return;
+        self.remove_mark();
+        self.spin.phase = Phase::Parked;
+        self.spin.turn = Loop { since: self.cycle, turn };
+        self.attend();
+        true
+    }
+
+    /// A turn begins: everything is compared with what it is now.
+    fn start_turn(&mut self) {
+        if !self.may_look() {
+            return self.give_up();
         }
-        self.spin.disturbed = false;
-        if let Some(turn) = &self.spin.turn
-            && turn.start == self.pc
-            && !disturbed
-            && turn.regs.same(&self.regs)
-        {
-            let length = self.cycle - turn.cycle;
-            self.cycle += limit.saturating_sub(self.cycle) / length.max(1) * length;
-            self.spin.stop();
-            (self.spin.failures, self.spin.next_look) = (0, self.cycle + AFTER_EVENT);
-            return;
-        }
-        self.spin.turn = Some(Turn { start: self.pc, cycle: self.cycle, patience: left, regs: self.regs.clone() });
+        let Core { regs, nvic, scb, vfp, cycle, event, exclusive, spin, .. } = self;
+        let start = &mut *spin.start;
+        start.regs.clone_from(regs);
+        start.nvic.clone_from(nvic);
+        start.scb.clone_from(scb);
+        start.vfp.clone_from(vfp);
+        (start.cycle, start.event, start.exclusive) = (*cycle, *event, *exclusive);
+        spin.phase = Phase::Watching;
+        spin.disturbed = false;
+        spin.next_look = self.cycle + spin.patience;
+        spin.reads.clear();
+        spin.trail.begin();
+        self.fast.stores = crate::cpu::memory::Window::EMPTY;
+    }
+
+    /// Whether everything but memory is as at a turn's start.
+    fn is_as(&self, start: &Start) -> bool {
+        start.regs.same(&self.regs)
+            && start.nvic == self.nvic
+            && start.scb == self.scb
+            && (start.event, start.exclusive) == (self.event, self.exclusive)
+            && (!self.config.fpu || start.vfp == self.vfp)
     }
 
     /// Switches the skipping of waiting loops, which is on unless switched off. Results are the same either way.
     pub fn set_spin_skipping(&mut self, on: bool) {
+        self.stop_looking();
         self.spin.disabled = !on;
-        if !on {
-            self.spin.stop();
-        }
     }
+}
+
+/// The patience with a mark in a loop whose turns take `turn` cycles.
+fn expected(turn: u64) -> u64 {
+    turn + turn / 4 + PATIENCE
 }

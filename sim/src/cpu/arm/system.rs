@@ -8,7 +8,6 @@ use super::{Profile, State};
 
 impl Core {
     pub(super) fn system_instruction(&mut self, op: Op, kind: u8) -> Result<u32, Fault> {
-        self.spin.disturb();
         let timing = self.config.timing;
         match kind {
             kind::SVC => {
@@ -35,6 +34,7 @@ impl Core {
             }
             kind::BARRIER => Ok(timing.barrier.into()),
             kind::WFI => {
+                self.disturb_itself();
                 self.state = State::WaitingForInterrupt;
                 // The chip's power control may have more to do than to wait.
                 self.signals.yield_now |= self.sleep_deep();
@@ -43,6 +43,7 @@ impl Core {
             }
             kind::WFE => {
                 if !std::mem::take(&mut self.event) {
+                    self.disturb_itself();
                     self.state = State::WaitingForEvent;
                     self.attend();
                 }

@@ -26,7 +26,7 @@ pub(super) mod fpccr {
 pub(super) const FPDSCR_MASK: u32 = 0x07C0_0000;
 
 /// Floating-point registers.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vfp {
     pub s: [u32; 32],
     pub fpscr: Fpscr,
@@ -61,7 +61,6 @@ impl Core {
     pub(super) fn vfp_instruction<M: Mmio>(&mut self, mmio: &mut M, op: Op) -> Result<u32, Fault> {
         let raw = op.imm();
         self.check_fp(mmio)?;
-        self.spin.disturb();
         if raw >> 28 & 1 == 1 {
             return Err(Fault::Undefined);
         }

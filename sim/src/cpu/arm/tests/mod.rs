@@ -2,6 +2,7 @@
 
 mod debugging;
 mod exceptions;
+mod idle;
 mod incidents;
 mod memory;
 mod slicing;
