@@ -21,6 +21,12 @@ pub trait Chip: Send {
     /// timer event for a sleeping one, [`Time::NEVER`] for a chip that only answers.
     fn next_event(&self) -> Time;
 
+    /// The earliest time at which the chip does anything that others could see if left alone. Later than
+    /// [`Chip::next_event`] for a core that is known to wait in a loop.
+    fn quiet_until(&self) -> Time {
+        self.next_event()
+    }
+
     /// A lower bound on the time between the cause of an edge inside the chip and the moment its neighbours can see
     /// it (the length of the shortest serial character, for example). Never zero.
     fn lookahead(&self) -> Span;

@@ -202,6 +202,7 @@ impl Nrf5 {
 
     /// The core, for a debugger on the chip itself.
     pub fn core(&mut self) -> &mut Core {
+        self.core.unpark();
         &mut self.core
     }
 
@@ -277,7 +278,7 @@ impl Nrf5 {
         while self.cycle() < until && !(stop_at_edges && self.soc.pins.has_edges()) {
             if self.stopped == Stopped::No {
                 let core_until = self.soc.clock.core_cycles(until);
-                let stop = self.core.run(&mut self.soc, core_until);
+                let stop = self.core.run_or_park(&mut self.soc, core_until);
                 self.settle(Some(stop));
             } else {
                 self.pass(until);
@@ -353,6 +354,13 @@ impl Chip for Nrf5 {
             self.next_while_stopped()
         };
         time(next.max(self.cycle()))
+    }
+
+    fn quiet_until(&self) -> Time {
+        if self.soc.pins.has_edges() || self.stopped != Stopped::No {
+            return self.next_event();
+        }
+        time(self.soc.clock.cycles(self.core.quiet_until()).min(self.soc.next_event()).max(self.cycle()))
     }
 
     /// The shortest serial character: ten bits at 1 Mbaud.

@@ -455,7 +455,8 @@ impl Machine for Board {
         }
         while self.now < until {
             let first = self.first_chip();
-            let start = first.at.max(self.now);
+            // An instruction may go a little beyond a window. The next begins there all the same, whatever was executed.
+            let start = if first.at < self.now + self.window { self.now } else { first.at };
             if start >= until {
                 self.now = until;
                 self.settle();
@@ -465,7 +466,7 @@ impl Machine for Board {
             if first.others > window && until > window && !self.probes[first.index] {
                 self.run_alone(first.index, until.min(first.others));
             } else {
-                self.run_window(until.min(window));
+                self.run_windows(start, until);
             }
             if self.attention() {
                 return;

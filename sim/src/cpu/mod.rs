@@ -37,8 +37,8 @@ pub struct MmioContext<'a> {
     pub deadline: &'a mut u64,
     /// Cycles that the core loses to this access, beyond the access itself (flash busy, for example).
     pub stall: &'a mut u64,
-    /// Set by a read whose value cannot change before `deadline` and that had no side effect. A loop that only polls
-    /// such registers may be skipped in whole turns until `deadline`; the result is cycle-exact.
+    /// Set by a read whose value cannot change before `deadline` and that had no side effect. A loop that only reads
+    /// such registers may be skipped in whole turns until `deadline`; the result is cycle-exact. See [`Mmio`].
     pub steady: &'a mut bool,
     /// Set to end the core's run after this instruction (an edge went out, for example).
     pub yield_now: &'a mut bool,
@@ -54,6 +54,19 @@ pub struct MmioContext<'a> {
 }
 
 /// Everything on the core's bus that is not memory.
+///
+/// # Steady reads
+///
+/// A core that waits in a loop costs no work if all that the loop reads is *steady*. So a model should say so
+/// ([`MmioContext::steady`]) for every register that programs look at while they wait: status and flag registers, the
+/// level of pins, the state of interrupts. It may if
+///
+/// - the read changes nothing: no flag is cleared, no FIFO goes on, nothing is counted;
+/// - every later read would give the same value until the next [`Mmio::event`], an access of the core to the chip that
+///   is not a steady read, or a call from outside ([`arm::Core::with_context`], [`arm::Core::schedule`]). A
+///   register that changes with time is steady if `deadline` is not later than its next change; a counter is not.
+///
+/// While a core is parked ([`arm::Core::run_or_park`]) its steady reads are not made at all.
 pub trait Mmio {
     /// A load. `size` and `address` are as the core issued them; the value is right-aligned.
     ///

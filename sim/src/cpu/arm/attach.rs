@@ -15,6 +15,7 @@ impl Core {
     /// The core with its bus, for a debugger outside the chip.
     pub fn attach<'a, M: Mmio>(&'a mut self, mmio: &'a mut M) -> Attached<'a, M> {
         self.unpark();
+        self.disturb();
         Attached { core: self, mmio }
     }
 }

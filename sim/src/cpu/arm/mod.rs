@@ -310,7 +310,9 @@ impl Core {
     /// Brings the next call of [`super::Mmio::event`] forward to `cycle`: something outside of any access or event
     /// gave the chip's peripherals something to do.
     pub fn schedule(&mut self, cycle: u64) {
-        self.unpark();
+        if cycle < self.cycle + parked::MARGIN {
+            self.unpark();
+        }
         self.signals.deadline = self.signals.deadline.min(cycle);
         self.attend();
     }

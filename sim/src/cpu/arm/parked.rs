@@ -70,7 +70,13 @@ impl Core {
 
     /// When a parked core has to execute again.
     fn unparks_at(&self) -> u64 {
-        self.next_deadline(u64::MAX).saturating_sub(MARGIN)
+        self.next_change().saturating_sub(MARGIN)
+    }
+
+    /// When something other than the core acts, or the flash answers again.
+    pub(super) fn next_change(&self) -> u64 {
+        let busy_until = self.signals.flash_busy_until;
+        self.next_deadline(if busy_until > self.cycle { busy_until } else { u64::MAX })
     }
 
     /// Lets time pass for a parked core until `until`, or unparks it when it has to go on.

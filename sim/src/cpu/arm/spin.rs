@@ -28,13 +28,16 @@ use super::{Core, CoreConfig, State};
 
 /// Cycles before looking again after giving up; twice as many with each failure in a row, up to [`DOUBLINGS`].
 const PAUSE: u64 = 2_000;
-const DOUBLINGS: u32 = 9;
+const DOUBLINGS: u32 = 10;
 /// A second read of the same register within so many cycles is polling.
 const NEARBY: u64 = 250;
 /// The patience with a first mark, in cycles.
 const PATIENCE: u64 = 512;
 /// Cycles after which an attempt ends, whatever its marks.
-const ATTEMPT: u64 = 1 << 15;
+const ATTEMPT: u64 = 1 << 14;
+/// The same for an attempt because of polling, and how often its pause doubles. A loop that polls is short.
+const POLL_ATTEMPT: u64 = 1 << 10;
+const POLL_DOUBLINGS: u32 = 6;
 /// Disturbances by the program itself after which it ends too.
 const RETRIES: u32 = 8;
 /// Reads of peripherals that a turn may have.
@@ -83,10 +86,15 @@ pub(super) struct Spin {
     /// When to look next; while looking: when the patience with this mark ends.
     next_look: u64,
     patience: u64,
+    /// When to look anywhere next.
+    next_anywhere: u64,
     attempt_end: u64,
     retries: u32,
     /// Attempts in a row that brought nothing.
     failures: u32,
+    /// The attempt is because of polling; such attempts in a row that brought nothing.
+    by_polling: bool,
+    poll_failures: u32,
     /// Something happened in this turn that forbids to skip the next.
     disturbed: bool,
     /// Somebody polls.
@@ -125,9 +133,12 @@ impl Spin {
             reads: Vec::with_capacity(READS),
             next_look: 0,
             patience: PATIENCE,
+            next_anywhere: 0,
             attempt_end: 0,
             retries: 0,
             failures: 0,
+            by_polling: false,
+            poll_failures: 0,
             disturbed: false,
             polling: false,
             polled_at: 0,
@@ -249,7 +260,8 @@ impl Core {
         match self.spin.phase {
             Phase::Off if self.state != State::Running => {}
             Phase::Off if polling || now >= self.spin.next_look => {
-                self.spin.attempt_end = now + ATTEMPT;
+                self.spin.by_polling = polling && now < self.spin.next_look;
+                self.spin.attempt_end = now + if self.spin.by_polling { POLL_ATTEMPT } else { ATTEMPT };
                 self.spin.retries = RETRIES;
                 self.put_mark(self.pc, PATIENCE);
             }
@@ -273,7 +285,6 @@ impl Core {
             && self.data_windows_may_open()
             && !self.dwt.watches_instructions()
             && !self.debug.stepping
-            && !self.flash_busy()
     }
 
     /// Puts the mark on the instruction at `pc`.
@@ -301,9 +312,15 @@ impl Core {
         self.remove_mark();
         let spin = &mut self.spin;
         spin.known = None;
-        spin.next_look = self.cycle + (PAUSE << spin.failures);
-        spin.paused_until = self.cycle + PAUSE;
-        spin.failures = (spin.failures + 1).min(DOUBLINGS);
+        spin.paused_until = self.cycle + (PAUSE << spin.poll_failures);
+        if spin.by_polling {
+            spin.poll_failures = (spin.poll_failures + 1).min(POLL_DOUBLINGS);
+            spin.next_look = spin.next_anywhere.max(self.cycle + 1);
+        } else {
+            spin.next_look = self.cycle + (PAUSE << spin.failures);
+            spin.next_anywhere = spin.next_look;
+            spin.failures = (spin.failures + 1).min(DOUBLINGS);
+        }
     }
 
     /// Ends every attempt: somebody else is interested in the core.
@@ -316,6 +333,7 @@ impl Core {
     /// After a known loop was left, waits for it to be reached again.
     pub(super) fn wait_for_loop(&mut self, turn: u64) {
         let Some((pc, _)) = self.spin.known else { return };
+        self.spin.by_polling = false;
         self.spin.attempt_end = self.cycle + ATTEMPT;
         self.spin.retries = RETRIES;
         self.put_mark(pc, expected(turn));
@@ -346,8 +364,8 @@ impl Core {
             return false;
         }
         self.spin.known = Some((self.pc, turn));
-        self.spin.failures = 0;
-        if self.next_deadline(u64::MAX) <= self.cycle + turn + MARGIN {
+        (self.spin.failures, self.spin.poll_failures) = (0, 0);
+        if self.next_change() <= self.cycle + turn + MARGIN {
             // Not worth it before the next event.
             self.start_turn();
             return false;

@@ -95,6 +95,31 @@ fn a_parked_core_tells_how_long_nothing_will_happen() {
     assert_eq!(bench.core.quiet_until(), bench.core.cycle(), "it has been disturbed");
 }
 
+#[test]
+fn waiting_for_a_busy_flash_costs_no_work_and_ends_in_time() {
+    // In RAM, while the flash is busy: ldr r0, [r7, #8] ; cmp r0, #0 ; beq back ; ldr r1, [r6] ; ldr r3, [r2] ; b back
+    let run = |skipping: bool, cycles: u64| {
+        let mut bench = Bench::v6m(&[]);
+        bench.core.set_spin_skipping(skipping);
+        bench.core.run(&mut bench.device, 1);
+        bench.place(RAM + 0x100, &[0x68B8, 0x2800, 0xD0FC, 0x6831, 0x6813, 0xE7F9]);
+        for (register, value) in [(2, CODE + 0x100), (6, RAM), (7, DEVICE), (15, RAM + 0x100)] {
+            bench.set(register, value);
+        }
+        bench.write(DEVICE + 8, cycles as u32 / 2);
+        bench.write(DEVICE + 0x18, cycles as u32);
+        bench.core.run(&mut bench.device, 2 * cycles);
+        (bench.core.cycle(), bench.r(15), bench.r(3), bench.device.reads)
+    };
+    for cycles in [1_000, 4_321, 50_001] {
+        let (skipping, patient) = (run(true, cycles), run(false, cycles));
+        assert_eq!((skipping.0, skipping.1, skipping.2), (patient.0, patient.1, patient.2));
+    }
+    let long = run(true, 400_000_000);
+    assert_eq!(long.2, u32::MAX, "erased flash was read");
+    assert!(long.3 < 20_000, "{} reads", long.3);
+}
+
 /// One or more instructions of 16 bits, by three choices.
 fn snippet(what: u8, x: u16, y: u16) -> Vec<u16> {
     let (d, m, offset) = (x & 3, y & 3, 1 + (x >> 2) % 12);
@@ -131,14 +156,14 @@ fn snippet(what: u8, x: u16, y: u16) -> Vec<u16> {
     }
 }
 
-/// The same from what is not like that: reads and writes of the device, WFI and WFE, and the timer's value.
+/// The same from what is not like that: reads and writes of the device, WFI and WFE.
 fn eventful(what: u8, d: u16) -> Vec<u16> {
     match what {
         0 => vec![0x6838 | d & 3],
         1 => vec![0x6038 | d & 3],
         2 => vec![0xBF30],
         3 => vec![0xBF20],
-        // movs r0, #0xF0 (ICSR - 0xEC = SYST_CVR is out of reach: SYST_CSR by subtraction) ...
+        // Makes what is steady at DEVICE + 8 busy.
         _ => vec![0x2001, 0x60B8],
     }
 }
