@@ -12,6 +12,7 @@ mod determinism;
 mod drops_on_v1;
 mod emulated_v2_2;
 mod identity;
+mod idle;
 mod images;
 mod interface;
 mod maintenance;

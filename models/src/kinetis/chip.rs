@@ -180,6 +180,7 @@ impl Kinetis {
 
     /// The core, for a debugger on the chip itself.
     pub fn core(&mut self) -> &mut Core {
+        self.core.unpark();
         &mut self.core
     }
 
@@ -259,7 +260,7 @@ impl Kinetis {
         while Chip::now(self) < until && !(stop_at_edges && self.soc.pins.has_edges()) {
             if self.stopped == Stopped::No {
                 let cycle = self.soc.clock.cycle_at(until);
-                let stop = self.core.run(&mut self.soc, cycle);
+                let stop = self.core.run_or_park(&mut self.soc, cycle);
                 self.settle(Some(stop));
             } else {
                 self.pass(until);
@@ -322,6 +323,17 @@ impl Chip for Kinetis {
             self.next_while_stopped()
         };
         next.max(now)
+    }
+
+    fn quiet_until(&self) -> Time {
+        if self.soc.pins.has_edges() || self.stopped != Stopped::No {
+            return self.next_event();
+        }
+        let next = match self.core.quiet_until() {
+            u64::MAX => Time::NEVER,
+            cycle => self.soc.clock.time(cycle),
+        };
+        next.min(self.soc.next_event()).max(self.now())
     }
 
     /// The shortest serial character: ten bits at 1 Mbaud.

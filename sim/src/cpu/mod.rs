@@ -173,4 +173,7 @@ pub trait Cpu {
 
     /// Makes external interrupt `irq` pending.
     fn pend_interrupt(&mut self, irq: u8);
+
+    /// Switches the skipping of waiting loops, which is on at first. Results are the same either way.
+    fn set_spin_skipping(&mut self, on: bool);
 }

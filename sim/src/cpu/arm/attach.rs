@@ -87,4 +87,8 @@ impl<M: Mmio> Cpu for Attached<'_, M> {
     fn pend_interrupt(&mut self, irq: u8) {
         self.core.pend(super::nvic::IRQ0 + u16::from(irq));
     }
+
+    fn set_spin_skipping(&mut self, on: bool) {
+        self.core.set_spin_skipping(on);
+    }
 }
