@@ -13,6 +13,8 @@ use super::soc::{Answers, BRIDGE, FTFA, SIM, SLOT, SLOTS, Soc};
 
 const GPIO: u32 = 0x400F_F000;
 const FGPIO: u32 = 0xF80F_F000;
+/// The core's port shows its registers from its first address on, too: the KL27's headers use that.
+const FGPIO_LOW: u32 = 0xF800_0000;
 
 /// The bits of an access of `size` to an address whose lowest bits are `address`, in the word around it.
 fn lanes(address: u32, size: Size) -> (u32, u32) {
@@ -21,7 +23,7 @@ fn lanes(address: u32, size: Size) -> (u32, u32) {
 }
 
 fn is_gpio(page: u32) -> bool {
-    page == GPIO || page == FGPIO
+    page == GPIO || page == FGPIO || page == FGPIO_LOW
 }
 
 impl Soc {

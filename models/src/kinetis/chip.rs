@@ -8,7 +8,7 @@ use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
-use twinboard_sim::wire::{Edge, PinId};
+use twinboard_sim::wire::{Drive, Edge, PinId};
 
 use super::boot;
 use super::capacitor::Capacitor;
@@ -60,6 +60,8 @@ pub struct Kinetis {
     start: Start,
     flash: RegionId,
     ram: RegionId,
+    /// The pin that is low while VBUS is there.
+    pub(super) vbus_absent: Option<PinId>,
     /// The core was asleep when its peripherals were last told.
     asleep: bool,
     pub(super) stopped: Stopped,
@@ -96,6 +98,7 @@ impl Kinetis {
             flash,
             ram,
             stopped: Stopped::No,
+            vbus_absent: None,
             asleep: false,
             rom: None,
             attention_before: 0,
@@ -124,6 +127,12 @@ impl Kinetis {
             soc.settle_usb(cx.cycle, cx.memory, cx.irq);
             Some(result)
         })
+    }
+
+    /// Connects a pin to a transistor that holds it low while VBUS is there, and high otherwise.
+    pub fn wire_vbus_absent(&mut self, pin: PinId) {
+        self.soc.pins.outside(pin, Drive::High);
+        self.vbus_absent = Some(pin);
     }
 
     /// Connects a capacitor to ground, behind a resistor, to a pin.

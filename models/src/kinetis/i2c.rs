@@ -218,7 +218,8 @@ impl I2c {
         match byte {
             Byte::Address(byte) => {
                 let read = byte & 1 == 1;
-                self.s = self.s & !(S_SRW | S_RAM) | S_IAAS | if read { S_SRW } else { 0 };
+                // RXAK: in the ninth clock it sees its own acknowledge.
+                self.s = self.s & !(S_SRW | S_RAM | S_RXAK) | S_IAAS | if read { S_SRW } else { 0 };
                 if self.ra != 0 && self.c2 & C2_RMEN != 0 {
                     self.s |= S_RAM;
                 }
@@ -229,6 +230,8 @@ impl I2c {
                 if answer {
                     self.say(cx, self.acknowledge());
                 }
+                let refused = self.acknowledge() == Reply::Nack;
+                self.s = self.s & !S_RXAK | if refused { S_RXAK } else { 0 };
                 self.received = byte;
                 self.hold();
             }
@@ -553,6 +556,9 @@ mod tests {
         bus.read(D);
         bus.step(I2cSignal::Stop);
         assert_eq!(bus.read(FLT) & u32::from(FLT_STOPF), u32::from(FLT_STOPF));
+        // The next address is acknowledged, by the slave itself.
+        bus.start(0xE0);
+        assert_eq!(bus.read(S) & u32::from(S_RXAK), 0);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The controller as a peripheral of the chip, and the chip's USB socket.
 
 use twinboard_sim::bus::Size;
+use twinboard_sim::chip::Chip;
 use twinboard_sim::cpu::memory::Memory;
 use twinboard_sim::time::Time;
 use twinboard_sim::usb::{Handshake, InReply, MAX_PACKET, UsbPort};
+use twinboard_sim::wire::{Drive, Edge, Signal};
 
 use super::super::chip::Kinetis;
 use super::super::peripheral::{Cx, Peripheral, Reset};
@@ -72,6 +74,10 @@ impl UsbPort for Kinetis {
     }
 
     fn vbus(&mut self, at: Time, present: bool) {
+        if let Some(pin) = self.vbus_absent {
+            let drive = if present { Drive::Low } else { Drive::High };
+            Chip::receive(self, Edge { at, pin, signal: Signal::Drive(drive) });
+        }
         if let Some(rom) = self.in_rom(at) {
             return rom.vbus(at, present);
         }
