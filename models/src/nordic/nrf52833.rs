@@ -160,17 +160,19 @@ const DISCONNECTED: u32 = u32::MAX;
 
 /// SPI, SPIM, SPIS, TWI, TWIM and TWIS share their pages; ENABLE chooses.
 pub(super) const SERIAL: InertSpec = InertSpec {
-    events: 0x01DC_43D7,
+    events: 0x07DC_43D7,
     registers: &[
         (0x200, 0x200),
         (0x400, 0x400),
         (0x4C4, 0x4C4),
+        (0x4D0, 0x4D4),
         (0x500, 0x500),
         (0x508, 0x518),
         (0x51C, 0x524),
         (0x534, 0x554),
         (0x560, 0x570),
-        (0x588, 0x588),
+        (0x588, 0x58C),
+        (0x594, 0x594),
         (0x5C0, 0x5C0),
     ],
     resets: &[
@@ -182,6 +184,7 @@ pub(super) const SERIAL: InertSpec = InertSpec {
         (0x560, 2),
         (0x564, 2),
         (0x56C, DISCONNECTED),
+        (0x594, 1),
     ],
     set_clear: &[],
 };

@@ -20,7 +20,7 @@ use super::saadc::Saadc;
 use super::spi_twi::SpiTwi;
 use super::temp::Temp;
 use super::timer::{Timer, TimerSpec};
-use super::twim::Twim;
+use super::twi_page::TwiPage;
 use super::uarte::Uarte;
 use super::usbd::Usbd;
 use super::wdt::Wdt;
@@ -206,7 +206,7 @@ pub enum PeripheralKind {
     Saadc(InertSpec),
     /// PWM.
     Pwm(InertSpec),
-    /// TWIM, and what shares its page.
+    /// TWIM and TWIS, and what shares their page.
     Twim(InertSpec),
     /// RADIO.
     Radio(&'static RadioSpec),
@@ -239,7 +239,7 @@ impl PeripheralKind {
             PeripheralKind::Adc => Box::new(Adc::default()),
             PeripheralKind::Saadc(spec) => Box::new(Saadc::new(spec)),
             PeripheralKind::Pwm(spec) => Box::new(Pwm::new(spec)),
-            PeripheralKind::Twim(spec) => Box::new(Twim::new(spec)),
+            PeripheralKind::Twim(spec) => Box::new(TwiPage::new(spec)),
             PeripheralKind::Radio(spec) => Box::new(Radio::new(spec, options.seed)),
             PeripheralKind::Ecb(block) => Box::new(Ecb::new(block)),
             PeripheralKind::CcmAar(spec) => Box::new(CcmAar::new(spec)),

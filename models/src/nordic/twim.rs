@@ -114,7 +114,8 @@ struct Transfer {
 /// The register machine.
 #[derive(Debug)]
 pub struct Twim {
-    registers: Inert,
+    /// The page's registers.
+    pub(super) registers: Inert,
     transfer: Option<Transfer>,
     /// A transfer that waits for RESUME.
     waiting: Option<Transfer>,
