@@ -99,7 +99,7 @@ impl Soc {
     /// A store to flash, UICR or FICR; false is a bus error.
     fn store_to_flash(&mut self, cx: &mut MmioContext<'_>, address: u32, size: Size, value: u32) -> bool {
         let (flash, now) = (&self.table.flash, self.clock.cycles(cx.cycle));
-        if address < flash.size && self.power_clock.protects(address, self.debug_interface) {
+        if address < flash.size && self.protects(address) {
             return false;
         }
         if address < flash.size || address.wrapping_sub(flash.uicr) < flash.uicr_size {
@@ -120,11 +120,16 @@ impl Soc {
         }
     }
 
+    /// Whether flash at `address` is protected from the program.
+    fn protects(&self, address: u32) -> bool {
+        self.power_clock.protects(address, self.debug_interface) || self.nvmc.protects(address)
+    }
+
     /// Whether a write to this register would erase a page that is protected from the program.
     fn erases_protected(&self, register: u32, value: u32) -> bool {
         self.page(register) == Some(NVMC)
             && matches!(register & (PAGE - 1), ERASEPAGE | ERASEPCR0)
-            && self.power_clock.protects(value, self.debug_interface)
+            && self.protects(value)
     }
 
     /// A register that has no documented meaning and keeps what is written.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use twinboard_sim::wire::{Drive, PinId, SerialFrame, Signal};
 
 use super::super::nrf51822::NRF51822;
+use super::super::nrf52820::NRF52820;
 use super::super::nrf52833::NRF52833;
 use super::super::table::BuildCode;
 use super::*;
@@ -17,6 +18,7 @@ const BIT: Span = Span::ps(139 * 62_500);
 
 const RESETREAS: u32 = 0x4000_0400;
 const SYSTEMOFF: u32 = 0x4000_0500;
+const USBREGSTATUS: u32 = 0x4000_0438;
 const GPREGRET: u32 = 0x4000_051C;
 const AIRCR: u32 = 0xE000_ED0C;
 const DHCSR: u32 = 0xE000_EDF0;
@@ -195,6 +197,88 @@ fn system_off_ends_with_a_reset_when_a_sensed_pin_has_its_level() {
     assert_eq!(chip.next_event(), ms(70));
     run(&mut chip, ms(71));
     assert_eq!(read(&mut chip, RESETREAS), 1 << 16);
+}
+
+/// An nRF52820 with a socket and a program that branches to itself at 0x8000, behind a bootloader that is not there.
+fn interface_chip() -> Nrf5 {
+    let program = [0x00, 0x40, 0x00, 0x20, 0x09, 0x80, 0x00, 0x00, 0xFE, 0xE7];
+    Nrf5::new(
+        &NRF52820,
+        &Options {
+            image: vec![(0x8000, program.to_vec())],
+            start: Start::Handover(0x8000),
+            usb_socket: true,
+            ..Options::default()
+        },
+    )
+}
+
+#[test]
+fn vbus_ends_system_off_and_says_that_it_did() {
+    let mut chip = interface_chip();
+    chip.wire_vbus_absent(PinId(7));
+    write(&mut chip, SYSTEMOFF, 1);
+    run(&mut chip, ms(1));
+    assert_eq!(chip.next_event(), Time::NEVER);
+    run(&mut chip, ms(70));
+    chip.vbus(ms(70), true);
+    run(&mut chip, ms(72));
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 20);
+    assert_eq!(read(&mut chip, USBREGSTATUS), 0b11);
+    write(&mut chip, 0x5000_0700 + 4 * 7, 0);
+    assert_eq!(read(&mut chip, 0x5000_0510) >> 7 & 1, 0, "VBUS_ABSENT is low");
+}
+
+#[test]
+fn vbus_is_an_event_and_its_supply_follows_when_it_is_ready() {
+    let mut chip = interface_chip();
+    chip.vbus(Time::ZERO, true);
+    assert_eq!([0x11C, 0x120, 0x124].map(|event| read(&mut chip, 0x4000_0000 + event)), [1, 0, 0], "USBDETECTED");
+    assert_eq!(read(&mut chip, USBREGSTATUS), 0b01);
+    run(&mut chip, ms(2));
+    assert_eq!([0x11C, 0x120, 0x124].map(|event| read(&mut chip, 0x4000_0000 + event)), [1, 0, 1], "USBPWRRDY");
+    chip.vbus(ms(2), false);
+    assert_eq!([0x120, 0x438].map(|offset| read(&mut chip, 0x4000_0000 + offset)), [1, 0], "USBREMOVED");
+}
+
+#[test]
+fn every_reset_hands_over_to_the_program_behind_the_missing_bootloader() {
+    let mut chip = interface_chip();
+    run(&mut chip, ms(1));
+    assert_eq!(chip.core().register(Register::PC), 0x8008);
+    write(&mut chip, AIRCR, 0x05FA_0004);
+    run(&mut chip, ms(2));
+    assert_eq!((chip.core().register(Register::PC), read(&mut chip, 0xE000_ED08)), (0x8008, 0x8000));
+    assert_eq!(read(&mut chip, RESETREAS), 1 << 2);
+}
+
+#[test]
+fn an_nrf52820_says_what_it_is_and_has_neither_fpu_nor_saadc() {
+    let mut chip = interface_chip();
+    assert_eq!(read(&mut chip, 0x1000_0100), 0x52820);
+    write(&mut chip, 0xE000_ED88, 0x00F0_0000);
+    assert_eq!(read(&mut chip, 0xE000_ED88), 0, "CPACR");
+    assert_eq!(read(&mut chip, 0x4000_7500), 0, "no SAADC");
+    let mut report = Report::default();
+    Chip::report(&chip, &mut report);
+    assert!(report.unmodelled.keys().any(|(place, _)| place.contains("no peripheral")), "{report:?}");
+}
+
+#[test]
+fn flash_that_acl_locks_is_neither_written_nor_erased() {
+    let mut chip = interface_chip();
+    for (offset, value) in [(0x800, 0x8000), (0x804, 0x1000), (0x808, 1 << 1)] {
+        write(&mut chip, 0x4001_E000 + offset, value);
+    }
+    write(&mut chip, NVMC_CONFIG, 1);
+    assert!(chip.mem_write(chip.now(), 0x8000, Size::Word, 0).is_err());
+    write(&mut chip, 0x9000, 0x1234);
+    run(&mut chip, ms(1));
+    write(&mut chip, NVMC_CONFIG, 2);
+    assert!(chip.mem_write(chip.now(), 0x4001_E508, Size::Word, 0x8000).is_err());
+    write(&mut chip, 0x4001_E50C, 1); // ERASEALL
+    run(&mut chip, ms(300));
+    assert_eq!((read(&mut chip, 0x8000), read(&mut chip, 0x9000)), (0x2000_4000, 0x1234));
 }
 
 #[test]

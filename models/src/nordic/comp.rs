@@ -1,7 +1,7 @@
 //! COMP — comparator (PS chapter "COMP"), single-ended: an input against a part of a reference.
 //!
 //! The voltage is looked at when the comparator starts and at each SAMPLE, not in between. Differential mode is not
-//! modelled: it reads below.
+//! modelled: it reads below. Nor is LPCOMP, which shares the page on some chips.
 
 use super::clock::LfClk;
 use super::inert::{Inert, InertSpec};
@@ -30,7 +30,6 @@ const MODE: u32 = 0x534;
 
 const ENABLED: u32 = 2;
 const DIFFERENTIAL: u32 = 1 << 8;
-const VDDH_DIV_5: u32 = 7;
 
 /// t_START: the comparator.
 const T_START: u64 = us(3);
@@ -40,9 +39,19 @@ const T_INT_REF: u64 = us(50);
 /// Pins of AIN0 to AIN6.
 const AIN: [u8; 7] = [2, 3, 4, 5, 28, 29, 30];
 
+/// A chip's comparator.
+#[derive(Clone, Copy, Debug)]
+pub struct CompSpec {
+    /// The registers of its page.
+    pub registers: InertSpec,
+    /// The pin that PSEL = 7 selects; none: a fifth of VDDH.
+    pub seventh: Option<u8>,
+}
+
 /// The register machine.
 #[derive(Debug)]
 pub struct Comp {
+    seventh: Option<u8>,
     registers: Inert,
     running: bool,
     ready_due: u64,
@@ -52,8 +61,14 @@ pub struct Comp {
 impl Comp {
     /// A comparator on a page with these registers.
     #[must_use]
-    pub fn new(spec: InertSpec) -> Comp {
-        Comp { registers: Inert::new(spec), running: false, ready_due: NEVER, above: false }
+    pub fn new(spec: CompSpec) -> Comp {
+        Comp {
+            seventh: spec.seventh,
+            registers: Inert::new(spec.registers),
+            running: false,
+            ready_due: NEVER,
+            above: false,
+        }
     }
 
     /// The reference in microvolts, and whether it is made inside.
@@ -68,9 +83,9 @@ impl Comp {
     }
 
     fn input(&self, cx: &Cx<'_>) -> u64 {
-        match self.registers.get(PSEL) & 7 {
-            VDDH_DIV_5 => u64::from(cx.pins.vddh()) / 5,
-            ain => cx.pins.voltage(cx.now, AIN[ain as usize]).unwrap_or(0).into(),
+        match AIN.get((self.registers.get(PSEL) & 7) as usize).copied().or(self.seventh) {
+            Some(pin) => cx.pins.voltage(cx.now, pin).unwrap_or(0).into(),
+            None => u64::from(cx.pins.vddh()) / 5,
         }
     }
 
@@ -121,7 +136,7 @@ impl Peripheral for Comp {
             }
             STOP => (self.running, self.ready_due) = (false, NEVER),
             SAMPLE if self.running && self.ready_due == NEVER => self.sample(cx),
-            START | SAMPLE => {}
+            START | SAMPLE if matches!(self.registers.get(ENABLE), 0 | ENABLED) => {}
             _ => return None,
         }
         Some(())
@@ -152,7 +167,7 @@ impl Peripheral for Comp {
 
 #[cfg(test)]
 mod tests {
-    use super::super::nrf52833::COMP;
+    use super::super::nrf52820::COMP;
     use super::super::peripheral::testing::Bench;
     use super::*;
 
@@ -188,6 +203,19 @@ mod tests {
         });
         // Half of 1.2 V: (TH + 1) / 64 below it up to TH = 30.
         assert_eq!(above.last(), Some(30));
+    }
+
+    #[test]
+    fn the_last_input_is_a_pin_or_a_fifth_of_vddh_as_the_chip_has_it() {
+        let mut bench = Bench::default();
+        bench.pins.set_vddh(5_000_000);
+        // 1 V against 1.2 V × 52 / 64 = 0.975 V.
+        let mut comp = started(&mut bench, 7, 0, 51);
+        bench.wait(&mut comp, READY, us(100)).expect("ready");
+        assert_eq!(comp.read(&mut bench.cx(), RESULT), Some(1));
+        comp.seventh = Some(31);
+        comp.task(&mut bench.cx(), SAMPLE).expect("a task");
+        assert_eq!(comp.read(&mut bench.cx(), RESULT), Some(0), "nobody makes a voltage there");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use twinboard_sim::cpu::arm::{CoreConfig, config};
 
 use super::ccm_aar;
-use super::nrf52833::{COMP, NRF52833, QDEC, SERIAL};
+use super::comp::CompSpec;
+use super::nrf52833::{self, NRF52833, QDEC, SERIAL};
 use super::nvmc::FlashSpec;
 use super::radio::registers;
 use super::table::PeripheralKind::{
@@ -81,6 +82,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("TIMER3", 0x1A, Timer(SIX_CC)),
     PeripheralEntry::new("USBD", 0x27, Usbd),
 ];
+
+pub(super) const COMP: CompSpec = CompSpec { registers: nrf52833::COMP, seventh: None };
 
 const FOUR_CC: TimerSpec = TimerSpec { cc: 4, bits: 32 };
 const SIX_CC: TimerSpec = TimerSpec { cc: 6, bits: 32 };

@@ -7,12 +7,13 @@ use std::sync::LazyLock;
 use twinboard_sim::cpu::arm::{CoreConfig, config};
 
 use super::ccm_aar;
+use super::comp::CompSpec;
 use super::inert::InertSpec;
 use super::nvmc::FlashSpec;
 use super::peripheral::us;
 use super::radio::registers;
 use super::table::PeripheralKind::{
-    CcmAar, Ecb, Egu, Inert, Pwm, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Usbd, Wdt,
+    CcmAar, Comp, Ecb, Egu, Inert, Pwm, Radio, Rng, Rtc, Saadc, Temp, Timer, Twim, Uarte, Usbd, Wdt,
 };
 use super::table::{Channels, ChipTable, PeripheralEntry, Protection, ResetPin, Series};
 use super::timer::TimerSpec;
@@ -129,7 +130,7 @@ const PERIPHERALS: &[PeripheralEntry] = &[
     PeripheralEntry::new("WDT", 0x10, Wdt),
     PeripheralEntry::new("RTC1", 0x11, Rtc(4)),
     PeripheralEntry::new("QDEC", 0x12, Inert(QDEC)),
-    PeripheralEntry::new("COMP/LPCOMP", 0x13, Inert(COMP)),
+    PeripheralEntry::new("COMP/LPCOMP", 0x13, Comp(CompSpec { registers: COMP, seventh: Some(31) })),
     PeripheralEntry::new("EGU0", 0x14, Egu),
     PeripheralEntry::new("EGU1", 0x15, Egu),
     PeripheralEntry::new("EGU2", 0x16, Egu),

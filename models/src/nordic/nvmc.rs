@@ -152,6 +152,12 @@ impl Nvmc {
         self.running = Some((Operation::EraseAll, now + self.spec.t_eraseall));
     }
 
+    /// Whether ACL keeps the word at `address` from being written or erased.
+    #[must_use]
+    pub fn protects(&self, address: u32) -> bool {
+        self.acl.protects(address)
+    }
+
     /// The page or UICR that `address` is in, as address and length.
     fn range_of(&self, address: u32) -> Option<(u32, u32)> {
         let FlashSpec { size, page, uicr, uicr_size, .. } = self.spec;
@@ -235,7 +241,7 @@ impl Peripheral for Nvmc {
         match offset {
             CONFIG => self.config = value & if self.spec.halts_core { 3 } else { 7 },
             ERASEPAGE | ERASEPCR0 => self.erase(cx.now, value),
-            ERASEALL if value & 1 == 1 && self.config & 7 == EEN => {
+            ERASEALL if value & 1 == 1 && self.config & 7 == EEN && !self.acl.protects_anything() => {
                 self.start(cx.now, Operation::EraseAll, self.spec.t_eraseall);
             }
             ERASEUICR if value & 1 == 1 => self.erase(cx.now, self.spec.uicr),

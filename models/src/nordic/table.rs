@@ -5,7 +5,7 @@ use twinboard_sim::cpu::arm::CoreConfig;
 use super::adc::Adc;
 use super::ccm_aar::CcmAar;
 use super::clock::Crystals;
-use super::comp::Comp;
+use super::comp::{Comp, CompSpec};
 use super::ecb::Ecb;
 use super::egu::Egu;
 use super::inert::{Inert, InertSpec};
@@ -217,7 +217,7 @@ pub enum PeripheralKind {
     /// USBD.
     Usbd,
     /// COMP.
-    Comp(InertSpec),
+    Comp(CompSpec),
     /// Registers only.
     Inert(InertSpec),
 }

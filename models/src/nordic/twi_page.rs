@@ -53,11 +53,7 @@ impl Peripheral for TwiPage {
     }
 
     fn task(&mut self, cx: &mut Cx<'_>, offset: u32) -> Option<()> {
-        if self.is_slave() {
-            self.twis.task(cx, &mut self.twim.registers, offset)
-        } else {
-            self.twim.task(cx, offset)
-        }
+        if self.is_slave() { self.twis.task(cx, &mut self.twim.registers, offset) } else { self.twim.task(cx, offset) }
     }
 
     fn events(&mut self) -> &mut Events {
