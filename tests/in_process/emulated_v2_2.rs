@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use twinboard_models::board::{BUILT_IN, BoardFile, InterfaceProgram, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, InterfaceProgram, PowerOn, Powered};
 use twinboard_models::image::{BlockIds, Image, Start};
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
@@ -124,43 +124,6 @@ fn it_answers_debuggers_over_hid_over_webusb_and_over_bulk() {
             adi.disconnect().expect("disconnects");
         }
     });
-}
-
-/// Which pins the boards of the limited run have, in the order of the board file's table (daplink.md, section 7.2).
-const NRF52833_PINS: &[(&str, &str)] = &[
-    ("LED = \"P0.14\"", "LED = \"P0.15\""),
-    ("POWER_LED = \"P0.15\"", "POWER_LED = \"P0.17\""),
-    ("RESET_BUTTON = \"P0.06\"", "RESET_BUTTON = \"P1.09\""),
-    ("UART_RX = \"P0.08\"", "UART_RX = \"P0.03\""),
-    ("UART_TX = \"P0.29\"", "UART_TX = \"P0.02\""),
-    ("I2C_SCL = \"P0.28\"", "I2C_SCL = \"P0.29\""),
-    ("I2C_SDA = \"P0.30\"", "I2C_SDA = \"P0.28\""),
-    ("COMBINED_SENSOR_INT = \"P0.16\"", "COMBINED_SENSOR_INT = \"P0.09\""),
-    ("VBUS_ABSENT = \"P0.07\"", "VBUS_ABSENT = \"P0.11\""),
-    ("VMON_BAT = \"P0.03\"", "VMON_BAT = \"P0.30\""),
-    ("RUN_VBAT_SENSE = \"P0.02\"", "RUN_VBAT_SENSE = \"P0.31\""),
-    ("BOOTMODE = \"P0.17\"", "BOOTMODE = \"P0.10\""),
-];
-
-/// The limited run of the V2.2x had an nRF52833 in the same role, with the same images and pins of its own.
-#[test]
-fn an_nrf52833_in_its_place_finds_its_own_pins_and_programs_the_target() {
-    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "microbit-v2").expect("built in");
-    let mut text = text.replacen("model = \"nrf52820\"", "model = \"nrf52833\"", 1);
-    for (from, to) in NRF52833_PINS {
-        assert!(text.contains(&format!("\n{from}\n")), "{from}");
-        text = text.replacen(&format!("\n{from}\n"), &format!("\n{to}\n"), 1);
-    }
-    let Some(mut host) = on(BoardFile::parse(&text).expect("a board"), IMAGES[1].0) else { return };
-    let serial = &host.device().expect("enumerated").serial;
-    assert_eq!(&serial[..16], "9905360200052833");
-    let copied = host.drive().expect("a drive").copy("echo.hex", ECHO_115200, WriteOrder::LinuxFlush);
-    assert!(copied.expect("copies").is_success());
-    let mut serial = host.serial().expect("a serial port");
-    serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
-    serial.read_for(Span::ms(300)).expect("what was said before");
-    serial.write(b"hello", Span::secs(1)).expect("is taken");
-    assert_eq!(serial.read_until(b"hello", Span::secs(1)), Ok(b"hello".to_vec()));
 }
 
 #[test]

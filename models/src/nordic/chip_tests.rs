@@ -1,6 +1,7 @@
 //! Tests of the whole chip: our own demo program, resets, protection, and the laws of [`Chip`].
 
 use proptest::prelude::*;
+use twinboard_sim::cpu::arm::Register;
 use twinboard_sim::wire::{Drive, PinId, SerialFrame, Signal};
 
 use super::super::nrf51822::NRF51822;
