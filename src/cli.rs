@@ -76,6 +76,9 @@ pub enum Command {
     Images {
         /// The folder; by default $TWINBOARD_IMAGES, else the user's cache.
         dir: Option<PathBuf>,
+        /// Run every interface image and show what works, as a table.
+        #[arg(long)]
+        check: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,

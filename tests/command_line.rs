@@ -100,3 +100,57 @@ fn all_boards_are_listed_and_the_v2_has_two_names() {
     let (code, out, said) = twinboard(&["flash", "microbit-v2.00", demo]);
     assert!(code == 0 && out.contains("Unique ID: 99043602") && out.contains("9796990b"), "{out}{said}");
 }
+
+#[test]
+fn an_image_dropped_in_maintenance_mode_stays_with_state_until_its_file_is_removed() {
+    let known = twinboard_models::image::known::folder();
+    let file = known.join("0256_nrf52820_microbit_if_crc_5dd23001a7_gcc.hex");
+    if !file.is_file() {
+        println!("skipped: {} is not there", file.display());
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let state = ["--state", text(folder.path())];
+    let (code, out, said) =
+        twinboard(&[&["flash", "microbit-v2", text(&file), "--hold-reset"][..], &state[..]].concat());
+    assert_eq!(code, 0, "{said}");
+    assert!(out.contains("the interface chip restarted\n") && out.contains("Interface Version: 0256"), "{out}");
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/nrf52833/demo.hex");
+    let again = || twinboard(&[&["flash", "microbit-v2", demo][..], &state[..]].concat());
+    let (code, out, said) = again();
+    assert!(code == 0 && out.contains("Interface Version: 0256"), "{out}{said}");
+    std::fs::remove_file(folder.path().join("microbit-v2-0.interface.flash")).expect("it was kept");
+    let (code, out, said) = again();
+    assert!(code == 0 && out.contains("Interface Version: 0257"), "the native one is back: {out}{said}");
+}
+
+#[test]
+fn settings_of_emulated_firmware_stay_with_state_and_a_new_image_is_written_over_the_old_one() {
+    let known = twinboard_models::image::known::folder();
+    let image = |name: &str| known.join(name);
+    let (old, new) = (
+        image("0256_nrf52820_microbit_if_crc_5dd23001a7_gcc.hex"),
+        image("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex"),
+    );
+    if !old.is_file() || !new.is_file() {
+        println!("skipped: {} or {} is not there", old.display(), new.display());
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let action = folder.path().join("HARD_RST.CFG");
+    std::fs::write(&action, "x").expect("a file");
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/nrf52833/demo.hex");
+    let run = |image: &Path, file: &str| {
+        let options = ["--state", text(folder.path()), "--interface", text(image)];
+        twinboard(&[&["flash", "microbit-v2", file][..], &options[..]].concat())
+    };
+    let (code, out, said) = run(&old, text(&action));
+    assert_eq!(code, 0, "{out}{said}");
+    for (image, version) in [(&old, "0256"), (&new, "0258")] {
+        let (code, out, said) = run(image, demo);
+        assert!(code == 0 && out.contains(&format!("Interface Version: {version}")), "{out}{said}");
+        let flash = std::fs::read(folder.path().join("microbit-v2-0.interface.flash")).expect("it was kept");
+        // The settings page: key, size, auto-reset off.
+        assert_eq!(flash[0x1f000..0x1f007], [0x64, 0x6c, 0x76, 0x6b, 10, 0, 0], "{version}");
+    }
+}

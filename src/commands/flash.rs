@@ -1,7 +1,8 @@
 //! `twinboard flash BOARD FILE`: drops a file on the board's drive, in process.
 //!
 //! Prints the rate, where the time went, and the drive's verdict. All times are the board's own: what a real one would
-//! take. Exit code 1 if the drive shows a FAIL.TXT.
+//! take. Exit code 1 if the drive shows a FAIL.TXT. With `--hold-reset` the drive is the bootloader's, and the file goes to
+//! the interface chip, which restarts with it.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -25,6 +26,9 @@ use crate::setup::{self, Desk};
 
 /// The largest file that is dropped: what the drive says it has room for.
 const MAX_FILE: u64 = 64 << 20;
+
+/// How long an interface chip may take to go away after it was given something to start.
+const RESTARTS_WITHIN: Span = Span::secs(10);
 
 /// A board whose time follows the wall clock, as its clock mode says.
 #[derive(Debug)]
@@ -156,15 +160,17 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
     let ids = desk.powered.target().map_or(BlockIds(&[]), |chip| chip.lock().table().block_ids);
     let mut host = Host::new(Timed::new(desk, options.clock.unwrap_or(ClockMode::Free)));
     host.enumerate().map_err(Failure::job)?;
-    let dropped = drop_file(&mut host, &name, &data)?;
+    let dropped = match drop_file(&mut host, &name, &data) {
+        // The drive of a bootloader shows no verdict: the interface chip starts what it was given.
+        Err(_) if host.wait_gone(RESTARTS_WITHIN) => {
+            restarted(&mut host, &name, options)?;
+            host.into_machine().into_desk().put_away(0)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        dropped => dropped?,
+    };
     host.machine().desk().powered.release_reset();
-    let details = host
-        .drive()
-        .map_err(Failure::job)?
-        .read_file("DETAILS.TXT")
-        .map_err(Failure::job)?
-        .map(|text| String::from_utf8_lossy(&text).into_owned())
-        .unwrap_or_default();
+    let details = details(&mut host)?;
     // A file that is no image at all programs nothing that could be counted.
     let program = Image::parse(file, &data, ids, 0).map_or(0, |image| image.len());
     let success = dropped.copied.is_success();
@@ -175,6 +181,31 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
     }
     host.into_machine().into_desk().put_away(0)?;
     Ok(ExitCode::from(u8::from(!success)))
+}
+
+/// DETAILS.TXT.
+fn details(host: &mut Host<Timed>) -> Result<String, Failure> {
+    let mut drive = host.drive().map_err(Failure::job)?;
+    drive.wait_ready(RESTARTS_WITHIN).map_err(Failure::job)?;
+    let text = drive.read_file("DETAILS.TXT").map_err(Failure::job)?;
+    Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default())
+}
+
+/// The interface chip went away with the file and is something else now: says what.
+fn restarted(host: &mut Host<Timed>, name: &str, options: &BoardOptions) -> Result<(), Failure> {
+    host.machine().desk().powered.release_reset();
+    host.enumerate().map_err(|error| Failure::job(format!("{name}: the interface chip restarted: {error}")))?;
+    let details = details(host)?;
+    if options.json {
+        println!("{:#}", json!({ "file": name, "restarted": true, "success": true, "details": details }));
+        return Ok(());
+    }
+    println!("{name}: the interface chip restarted");
+    let shown = ["Daplink Mode", "Interface Version", "Bootloader Version", "Unique ID"];
+    for line in details.lines().filter(|line| shown.iter().any(|label| line.starts_with(label))) {
+        println!("  {line}");
+    }
+    Ok(())
 }
 
 fn print_report(name: &str, bytes: usize, program: usize, dropped: &Dropped, details: &str) {

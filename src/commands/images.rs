@@ -1,4 +1,5 @@
-//! `twinboard images [DIR] [--json]`: recognises and verifies official images, and says what is missing.
+//! `twinboard images [DIR] [--json]`: recognises and verifies official images, and says what is missing. With `--check`
+//! it runs them: see [`super::check`].
 //!
 //! DIR is by default `$TWINBOARD_IMAGES`, else `twinboard/images` in the user's cache directory. A file with the name
 //! of an official image and other contents makes the command fail; a missing one does not.
@@ -11,7 +12,7 @@ use twinboard_models::image::known::{Finding, check, folder};
 
 use crate::failure::Failure;
 
-pub fn run(dir: Option<PathBuf>, as_json: bool) -> Result<ExitCode, Failure> {
+pub fn run(dir: Option<PathBuf>, try_them: bool, as_json: bool) -> Result<ExitCode, Failure> {
     if let Some(dir) = &dir
         && !dir.is_dir()
     {
@@ -21,6 +22,9 @@ pub fn run(dir: Option<PathBuf>, as_json: bool) -> Result<ExitCode, Failure> {
         ));
     }
     let dir = dir.unwrap_or_else(folder);
+    if try_them {
+        return super::check::run(&dir, as_json);
+    }
     let found = check(&dir)?;
     let wrong = found.iter().any(|(_, finding)| matches!(finding, Finding::Different { .. }));
     if as_json {

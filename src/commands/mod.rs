@@ -1,6 +1,7 @@
 //! The commands, one file each. A file's documentation is the command's manual page.
 
 mod boards;
+mod check;
 pub mod ctl;
 mod demo;
 mod flash;
@@ -17,7 +18,7 @@ use crate::failure::Failure;
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Boards { json } => boards::run(json),
-        Command::Images { dir, json } => images::run(dir, json),
+        Command::Images { dir, check, json } => images::run(dir, check, json),
         Command::Demo => demo::run(),
         Command::Flash { board, file, options } => flash::run(&board, &file, &options),
         Command::Run { boards, listen, control, options } => run::run(&boards, listen, control.as_deref(), &options),
