@@ -84,6 +84,7 @@ pub fn load(dir: &Path, specimen: u32, powered: &Powered, given: Option<&Image>)
                     chip.set_uicr(&bytes);
                 }
             }
+            Model::Kinetis(_) => {}
             Model::DapLink(chip) => {
                 if let Some(relay) = &powered.relay
                     && let Some(bytes) = read(&path("flash"), 1 << 20)?
@@ -140,6 +141,7 @@ pub fn save(dir: &Path, specimen: u32, powered: &Powered, given: Option<&Image>)
         }
         match model {
             Model::Nrf5(chip) => write("uicr", chip.lock().uicr())?,
+            Model::Kinetis(_) => {}
             Model::DapLink(chip) => {
                 if let Some(flash) = powered.relay.as_ref().and_then(|relay| relay.lock().flash()) {
                     write("flash", &flash)?;

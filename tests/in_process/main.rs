@@ -10,6 +10,7 @@ mod datalog;
 mod debugger;
 mod determinism;
 mod drops_on_v1;
+mod emulated_v1;
 mod emulated_v2_2;
 mod identity;
 mod idle;

@@ -128,7 +128,7 @@ impl BoardFile {
             let absent = || BoardError::at(pin, "a pin that the native interface firmware has was expected");
             self.terminal(&indices, options, pin)?.ok_or_else(absent)
         };
-        let mut exported: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut exported: BTreeMap<usize, Vec<PinId>> = BTreeMap::new();
         let mut nets: BTreeMap<&str, (NetId, Drive)> = BTreeMap::new();
         let mut wires = Vec::new();
         let mut serial_net = None;
@@ -146,7 +146,7 @@ impl BoardFile {
             // What a pin does that no other chip sees need not leave its chip, unless somebody records the wires.
             if ends.len() > 1 || options.watch_wires {
                 for end in &ends {
-                    *exported.entry(end.chip).or_default() |= 1 << end.pin.0.min(63);
+                    exported.entry(end.chip).or_default().push(end.pin);
                 }
             }
             let pull = match entry.pull {
@@ -163,9 +163,7 @@ impl BoardFile {
             }
         }
         for (index, (_, model)) in chips.iter().enumerate() {
-            if let Model::Nrf5(chip) = model {
-                chip.lock().export_pins(exported.get(&index).copied().unwrap_or_default());
-            }
+            model.export_pins(&exported.remove(&index).unwrap_or_default());
         }
         let contacts = self.attach_edge(&mut builder, &nets, find)?;
         self.attach_buses(&chips, &world, find)?;

@@ -81,7 +81,7 @@ impl Powered {
         let from = self.board.next_event();
         let chips = self.chips.iter().filter_map(|(_, model)| match model {
             Model::Nrf5(chip) => Some(chip.lock().silent_until(from)),
-            Model::DapLink(_) => None,
+            Model::DapLink(_) | Model::Kinetis(_) => None,
         });
         chips.min().unwrap_or(Time::NEVER)
     }

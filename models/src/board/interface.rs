@@ -13,10 +13,11 @@ use super::file::{BoardError, BoardFile, ChipEntry, EmulatedEntry};
 use super::powered::Model;
 use super::relay::{Relay, Successor, shifted};
 use crate::daplink::shared::SharedWire;
-use crate::daplink::{DapLink, DapLinkConfig, pins};
+use crate::daplink::{Board, DapLink, DapLinkConfig, pins};
 use crate::debug::open::open_wire;
 use crate::image::interface::{BOOTLOADER_END, InterfaceChip};
 use crate::image::{Image, Start};
+use crate::kinetis::{self, Kinetis};
 use crate::nordic::{ChipTable, Nrf5, Options};
 use crate::parts::swd_pins::SwdPins;
 
@@ -92,6 +93,10 @@ fn emulated(
     wire: Box<dyn SwdWire>,
 ) -> Result<(Model, SharedChip), BoardError> {
     let model: &str = entry.model.as_ref();
+    if let Some(table) = kinetis_chip(model) {
+        let chip = Arc::new(Mutex::new(kinetis(table, entry, program, config, wire)?));
+        return Ok((Model::Kinetis(chip.clone()), chip));
+    }
     if let Some(table) = nordic_chip(model) {
         let chip = Arc::new(Mutex::new(nordic(table, entry, program, config, wire)?));
         return Ok((Model::Nrf5(chip.clone()), chip));
@@ -132,6 +137,39 @@ fn nordic(
     Ok(chip)
 }
 
+/// An interface chip of the Kinetis L family with its program.
+fn kinetis(
+    table: &'static kinetis::ChipTable,
+    emulated: &EmulatedEntry,
+    program: InterfaceProgram<'_>,
+    config: &DapLinkConfig,
+    wire: Box<dyn SwdWire>,
+) -> Result<Kinetis, BoardError> {
+    let pin = |signal: &str| {
+        let place = emulated.pins.get(signal);
+        place.map(|place| chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))).transpose()
+    };
+    // What the firmware reads as its unique id: SIM_UIDL, SIM_UIDML, SIM_UIDMH, 0.
+    let [low, middle, high, _] = config.device_id;
+    let options = kinetis::Options {
+        unique_id: [high, middle, low],
+        start: program.start,
+        image: program.image.segments.iter().map(|part| (part.address, part.bytes.clone())).collect(),
+        ..kinetis::Options::default()
+    };
+    let mut chip = Kinetis::new(table, &options);
+    if let (Some(swclk), Some(swdio)) = (pin("SWCLK")?, pin("SWDIO")?) {
+        // The nRF51 of the V1 has SWDIO for its reset input.
+        let wires = SwdPins::new(wire).with_shared_reset(config.board == Board::MicrobitV1);
+        chip.attach_probe(wires, swclk, swdio);
+    }
+    Ok(chip)
+}
+
+fn kinetis_chip(model: &str) -> Option<&'static kinetis::ChipTable> {
+    kinetis::CHIPS.iter().copied().find(|table| table.name == model)
+}
+
 fn no_such_pin(emulated: &EmulatedEntry, place: &Spanned<String>) -> BoardError {
     BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref()))
 }
@@ -170,6 +208,9 @@ pub(super) fn pin(entry: &ChipEntry, options: &PowerOn<'_>, name: &str) -> Resul
 
 /// A pin of the emulated chip by the name that its manual gives it.
 fn chip_pin(emulated: &EmulatedEntry, name: &Spanned<String>) -> Option<PinId> {
+    if kinetis_chip(emulated.model.as_ref()).is_some() {
+        return kinetis::pin_by_name(name.as_ref());
+    }
     nordic_chip(emulated.model.as_ref()).and_then(|table| nrf5_pin(table, name.as_ref()))
 }
 

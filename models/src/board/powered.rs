@@ -16,6 +16,7 @@ use super::relay::Relay;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
+use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
 use crate::parts::speaker::SharedSpeaker;
@@ -28,6 +29,8 @@ pub enum Model {
     DapLink(Arc<Mutex<DapLink>>),
     /// A chip of the nRF5 family that runs a program.
     Nrf5(Arc<Mutex<Nrf5>>),
+    /// A chip of the Kinetis L family that runs a program.
+    Kinetis(Arc<Mutex<Kinetis>>),
 }
 
 impl Model {
@@ -37,6 +40,7 @@ impl Model {
         match self {
             Model::DapLink(_) => None,
             Model::Nrf5(chip) => Some(chip.lock().flash().to_vec()),
+            Model::Kinetis(chip) => Some(chip.lock().flash().to_vec()),
         }
     }
 
@@ -45,6 +49,7 @@ impl Model {
         match self {
             Model::DapLink(_) => {}
             Model::Nrf5(chip) => chip.lock().set_flash(contents),
+            Model::Kinetis(chip) => chip.lock().set_flash(contents),
         }
     }
 
@@ -55,6 +60,7 @@ impl Model {
             Model::Nrf5(chip) => {
                 chip.lock().export_pins(pins.iter().fold(0, |mask, pin| mask | 1 << pin.0.min(63)));
             }
+            Model::Kinetis(chip) => chip.lock().export_pins(pins.iter().copied()),
         }
     }
 }

@@ -194,6 +194,10 @@ impl Mmio for Soc {
             if gpio::write(&mut self.pins, || clock.time(cycle), offset, value << shift, mask).is_none() {
                 self.count(address, Access::Write);
             }
+            if self.pins.reset_due() < self.earliest {
+                self.hurry();
+                *cx.deadline = (*cx.deadline).min(self.due_cycle);
+            }
             if self.pins.has_changed() || self.pins.has_edges() {
                 self.after(cx);
             }

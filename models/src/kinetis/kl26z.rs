@@ -13,8 +13,10 @@ use twinboard_sim::wire::PinId;
 use super::ftfa::FlashSpec;
 use super::registers::{LLWU, OSC, PMC, SMC};
 use super::sim::SimSpec;
-use super::table::PeripheralKind::{Mcg, Rcm, Registers};
-use super::table::{ChipTable, PeripheralEntry};
+use super::table::PeripheralKind::{Mcg, Rcm, Registers, Uart, Usb};
+use super::table::{ChipTable, Gate, PeripheralEntry};
+use super::uart::UartSpec;
+use super::usb0::UsbSpec;
 
 fn core() -> CoreConfig {
     static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(Vec::new);
@@ -72,10 +74,6 @@ pub const KL26Z: ChipTable = ChipTable {
         ("TSI0", 69, Some((5, 5))),
         ("I2C0", 102, Some((4, 6))),
         ("I2C1", 103, Some((4, 7))),
-        ("UART0", 106, Some((4, 10))),
-        ("UART1", 107, Some((4, 11))),
-        ("UART2", 108, Some((4, 12))),
-        ("USB0", 114, Some((4, 18))),
         ("CMP0", 115, Some((4, 19))),
         ("SPI0", 118, Some((4, 22))),
         ("SPI1", 119, Some((4, 23))),
@@ -86,7 +84,36 @@ const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: super::tabl
     PeripheralEntry { name, slot, irq, gate: None, kind }
 }
 
+const fn uart(name: &'static str, slot: u8, irq: u8, gate: Gate, spec: UartSpec) -> PeripheralEntry {
+    PeripheralEntry { name, slot, irq: Some(irq), gate: Some(gate), kind: Uart(spec) }
+}
+
+const fn pin(port: u8, number: u16) -> u16 {
+    (port - b'A') as u16 * 32 + number
+}
+
+/// Manual, chapter "Signal Multiplexing and Signal Descriptions".
+pub(super) const UART0: UartSpec = UartSpec {
+    first: true,
+    tx: &[(pin(b'A', 2), 2), (pin(b'B', 17), 3), (pin(b'D', 7), 3), (pin(b'E', 20), 4)],
+    rx: &[(pin(b'A', 1), 2), (pin(b'B', 16), 3), (pin(b'D', 6), 3), (pin(b'E', 21), 4)],
+};
+pub(super) const UART1: UartSpec = UartSpec {
+    first: false,
+    tx: &[(pin(b'A', 19), 3), (pin(b'C', 4), 3), (pin(b'E', 0), 3)],
+    rx: &[(pin(b'A', 18), 3), (pin(b'C', 3), 3), (pin(b'E', 1), 3)],
+};
+const UART2: UartSpec = UartSpec {
+    first: false,
+    tx: &[(pin(b'D', 3), 3), (pin(b'D', 5), 3), (pin(b'E', 16), 3), (pin(b'E', 22), 4)],
+    rx: &[(pin(b'D', 2), 3), (pin(b'D', 4), 3), (pin(b'E', 17), 3), (pin(b'E', 23), 4)],
+};
+
 const PERIPHERALS: &[PeripheralEntry] = &[
+    uart("UART0", 106, 12, (4, 10), UART0),
+    uart("UART1", 107, 13, (4, 11), UART1),
+    uart("UART2", 108, 14, (4, 12), UART2),
+    PeripheralEntry { name: "USB0", slot: 114, irq: Some(24), gate: Some((4, 18)), kind: Usb(UsbSpec::KL26) },
     always("MCG", 100, Some(27), Mcg),
     always("OSC0", 101, None, Registers(OSC)),
     always("LLWU", 124, Some(7), Registers(LLWU)),

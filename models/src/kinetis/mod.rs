@@ -34,6 +34,7 @@ mod sim;
 mod soc;
 mod table;
 mod tpm;
+mod uart;
 pub mod usb0;
 
 pub use boot::RomSpec;

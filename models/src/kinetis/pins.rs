@@ -13,7 +13,7 @@ use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Sig
 use super::capacitor::Capacitor;
 use crate::parts::PinObserver;
 use crate::parts::analog::SUPPLY_UV;
-use crate::parts::swd_pins::SwdPins;
+use crate::parts::swd_pins::{SHARED_RESET, SwdPins};
 
 /// Ports of the family's largest chip.
 pub const PORTS: usize = 5;
@@ -126,6 +126,8 @@ struct Probe {
     wires: SwdPins,
     swclk: (usize, u32),
     swdio: (usize, u32),
+    /// When what the wires do becomes a reset of the target.
+    reset_due: Time,
 }
 
 /// All pins of the chip.
@@ -174,13 +176,28 @@ impl Pins {
     /// Connects a probe's end of an SWD wire. False if there are no such pins.
     pub fn attach_probe(&mut self, wires: SwdPins, swclk: PinId, swdio: PinId) -> bool {
         let (Some(swclk), Some(swdio)) = (place(swclk), place(swdio)) else { return false };
-        self.probe = Some(Probe { wires, swclk, swdio });
+        self.probe = Some(Probe { wires, swclk, swdio, reset_due: Time::NEVER });
         true
     }
 
     /// The probe's wires.
     pub fn probe(&mut self) -> Option<&mut SwdPins> {
         self.probe.as_mut().map(|probe| &mut probe.wires)
+    }
+
+    /// When the probe's wires have been low for so long that they reset the target.
+    #[inline]
+    #[must_use]
+    pub fn reset_due(&self) -> Time {
+        self.probe.as_ref().map_or(Time::NEVER, |probe| probe.reset_due)
+    }
+
+    /// Resets the target, if that is due by `now`. Whether it was.
+    pub fn reset_target(&mut self, now: Time) -> bool {
+        let Some(probe) = self.probe.as_mut().filter(|probe| probe.reset_due <= now) else { return false };
+        probe.reset_due = Time::NEVER;
+        probe.wires.reset_pin(now, true);
+        true
     }
 
     /// Adds somebody who watches all pins.
@@ -369,6 +386,12 @@ impl Pins {
             {
                 let drive = |(port, bit): (usize, u32)| self.ports[port].drives[bit as usize];
                 probe.wires.drive(now, drive(probe.swclk), drive(probe.swdio));
+                if !probe.wires.may_reset() {
+                    probe.reset_due = Time::NEVER;
+                    probe.wires.release_shared_reset(now);
+                } else if probe.reset_due == Time::NEVER {
+                    probe.reset_due = now + SHARED_RESET;
+                }
             } else {
                 self.put(Edge { at: now, pin: number(port, bit), signal: Signal::Drive(drive) });
             }
@@ -399,6 +422,7 @@ impl Pins {
         self.characters.clear();
         self.edges.clear();
         if let Some(probe) = &mut self.probe {
+            probe.reset_due = Time::NEVER;
             probe.wires.power_cycle();
         }
     }

@@ -74,7 +74,7 @@ pub struct Soc {
     /// Next event by place.
     due: Vec<Time>,
     /// Nothing happens by itself before this time, which is this cycle.
-    earliest: Time,
+    pub(super) earliest: Time,
     pub(super) due_cycle: u64,
     /// Edges from outside that have not happened yet, in order.
     incoming: VecDeque<(Time, Edge)>,
@@ -243,7 +243,7 @@ impl Soc {
     /// Finds the time of the first event anew.
     pub(super) fn hurry(&mut self) {
         let edge = self.incoming.front().map_or(Time::NEVER, |(at, _)| *at);
-        self.earliest = self.due.iter().copied().min().unwrap_or(Time::NEVER).min(edge);
+        self.earliest = self.due.iter().copied().min().unwrap_or(Time::NEVER).min(edge).min(self.pins.reset_due());
         self.due_cycle = self.clock.cycle_at(self.earliest);
     }
 
@@ -309,7 +309,9 @@ impl Soc {
                 && let Some((_, edge)) = self.incoming.pop_front()
             {
                 self.incoming_edge(cycle, edge, memory, irq);
-            } else if let Some(place) = first_due(&self.due, now) {
+            } else if !self.pins.reset_target(now)
+                && let Some(place) = first_due(&self.due, now)
+            {
                 let (device, mut cx) = self.place(place, now, memory);
                 device.run(&mut cx);
                 self.settle(place, cycle, memory, irq);

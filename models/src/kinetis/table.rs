@@ -18,6 +18,7 @@ use super::rcm::Rcm;
 use super::registers::{Registers, RegistersSpec};
 use super::sim::SimSpec;
 use super::tpm::Tpm;
+use super::uart::{Uart, UartSpec};
 use super::usb0::{Usb0, UsbSpec};
 use crate::image::Start;
 
@@ -76,6 +77,8 @@ pub enum PeripheralKind {
     Mcg,
     /// RCM.
     Rcm,
+    /// UART0, UART1, UART2.
+    Uart(UartSpec),
     /// MCG_Lite.
     McgLite,
     /// USB0.
@@ -109,6 +112,7 @@ impl PeripheralKind {
         match self {
             PeripheralKind::Mcg => Box::new(Mcg::new(options.crystal)),
             PeripheralKind::Rcm => Box::new(Rcm::default()),
+            PeripheralKind::Uart(spec) => Box::new(Uart::new(spec)),
             PeripheralKind::McgLite => Box::new(McgLite::new(options.crystal)),
             PeripheralKind::Usb(spec) => Box::new(Usb0::new(spec)),
             PeripheralKind::Lpuart(spec) => Box::new(Lpuart::new(spec)),

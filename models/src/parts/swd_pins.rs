@@ -4,7 +4,7 @@
 //! between them. What the target drives comes back as the level of SWDIO.
 
 use twinboard_sim::debug::SwdWire;
-use twinboard_sim::time::Time;
+use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Drive;
 
 /// What two pins of a chip make of an [`SwdWire`].
@@ -14,7 +14,13 @@ pub struct SwdPins {
     high: bool,
     swdio: Drive,
     reset: bool,
+    /// SWDIO is the target's reset input too.
+    shared_reset: bool,
 }
+
+/// A target whose reset input is SWDIO is reset when both wires are held low for so long (nRF51 series reference manual,
+/// "POWER": at least 100 µs).
+pub const SHARED_RESET: Span = Span::us(100);
 
 impl std::fmt::Debug for SwdPins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,7 +32,30 @@ impl SwdPins {
     /// Both pins released, on `wire`.
     #[must_use]
     pub fn new(wire: Box<dyn SwdWire>) -> SwdPins {
-        SwdPins { wire, high: false, swdio: Drive::Released, reset: false }
+        SwdPins { wire, high: false, swdio: Drive::Released, reset: false, shared_reset: false }
+    }
+
+    /// The same where the target's reset input is SWDIO too: both wires held low for [`SHARED_RESET`] are a reset. Whoever
+    /// drives the pins keeps the time.
+    #[must_use]
+    pub fn with_shared_reset(mut self, shared: bool) -> SwdPins {
+        self.shared_reset = shared;
+        self
+    }
+
+    /// Whether what the pins do now is a reset, if it lasts for [`SHARED_RESET`].
+    #[inline]
+    #[must_use]
+    pub fn may_reset(&self) -> bool {
+        self.shared_reset && !self.high && self.swdio == Drive::Low
+    }
+
+    /// The wires are not held low any more: a reset that came of that is over.
+    #[inline]
+    pub fn release_shared_reset(&mut self, at: Time) {
+        if self.shared_reset {
+            self.reset_pin(at, false);
+        }
     }
 
     /// What the chip does to the two pins from `at` on. If both change at once, the data line's change comes first: the
@@ -68,7 +97,6 @@ mod tests {
 
     use parking_lot::Mutex;
     use twinboard_sim::debug::{SwdRequest, SwdTiming, SwdTransfer};
-    use twinboard_sim::time::Span;
 
     use super::*;
 
