@@ -81,7 +81,9 @@ fn works(name: &str, version: &str) {
     let screen = host.machine().screen().expect("a matrix");
     let lit: String = screen.chars().map(|c| if c.is_ascii_digit() && c != '0' { '#' } else { c }).collect();
     assert_eq!(lit, "0#0#0\n#####\n#####\n0###0\n00#00\n");
-    assert!(host.drive().expect("a drive").copy("echo.hex", ECHO, WriteOrder::LinuxFlush).expect("copies").is_success());
+    assert!(
+        host.drive().expect("a drive").copy("echo.hex", ECHO, WriteOrder::LinuxFlush).expect("copies").is_success()
+    );
     let mut serial = host.serial().expect("a serial port");
     serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
     serial.read_for(Span::ms(100)).expect("is open");

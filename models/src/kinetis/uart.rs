@@ -176,7 +176,9 @@ impl Uart {
 
     /// Puts the next character on the wire, if there is one and the wire is free.
     fn transmit(&mut self, cx: &mut Cx<'_>) {
-        let (true, Time::NEVER, Some(format)) = (self.c2 & C2_TE != 0, self.tx_due, self.format_now(cx)) else { return };
+        let (true, Time::NEVER, Some(format)) = (self.c2 & C2_TE != 0, self.tx_due, self.format_now(cx)) else {
+            return;
+        };
         let Some(byte) = self.holding.take() else { return };
         self.s1 = self.s1 & !S1_TC | S1_TDRE;
         let frame = self.frame(format, byte);
