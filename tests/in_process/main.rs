@@ -11,6 +11,7 @@ mod debugger;
 mod determinism;
 mod drops_on_v1;
 mod emulated_v1;
+mod emulated_v2_00;
 mod emulated_v2_2;
 mod identity;
 mod idle;

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use toml::Spanned;
 use twinboard_sim::board::SharedChip;
 use twinboard_sim::debug::SwdWire;
+use twinboard_sim::time::Span;
 use twinboard_sim::wire::PinId;
 
 use super::build::{PowerOn, nordic_chip, nrf5_pin, over_defaults, settings};
@@ -20,6 +21,9 @@ use crate::image::{Image, Start};
 use crate::kinetis::{self, Kinetis};
 use crate::nordic::{ChipTable, Nrf5, Options};
 use crate::parts::swd_pins::SwdPins;
+
+/// 4.7 kΩ and 100 nF: how the boards of the V2.00 tell firmware what they are (dossier 7.2).
+const BOARD_TYPE_RC: Span = Span::us(470);
 
 /// What the interface chip runs instead of native firmware.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +174,12 @@ fn kinetis(
         // The nRF51 of the V1 has SWDIO for its reset input.
         let wires = SwdPins::new(wire).with_shared_reset(config.board == Board::MicrobitV1);
         chip.attach_probe(wires, swclk, swdio);
+    }
+    if let Some(pin) = pin("BOARD_TYPE_RC")? {
+        chip.add_capacitor(pin, BOARD_TYPE_RC);
+    }
+    if let Some(pin) = pin("WAKE_ON_EDGE")? {
+        chip.wire_vbus_absent(pin);
     }
     Ok(chip)
 }
