@@ -220,6 +220,12 @@ fn probe_rs_flashes_and_debugs() {
 
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
+fn blhost_writes_the_kl27z_by_its_boot_loader_in_rom() {
+    run_command(machine(&["microbit-v2.00"], &["--set", "tp1=ground"], "blhost"), "blhost");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
 fn three_boards_work_at_once() {
     run(&["microbit-v2"; 3], "many");
 }

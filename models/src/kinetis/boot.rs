@@ -162,6 +162,7 @@ impl Kinetis {
         let rom = Rom::new(now, mode, &reach);
         self.rom = Some(rom);
         self.stopped = Stopped::InRom;
+        self.soc.run_cop(now, false);
     }
 
     /// The boot loader works until now.
@@ -173,6 +174,7 @@ impl Kinetis {
             End::Reset => self.reset(Reset::Software),
             End::Start { address, argument, stack } => {
                 self.leave_rom();
+                self.soc.run_cop(now, true);
                 self.give_core(address, argument);
                 self.core.set_register(SP, stack);
                 self.stopped = Stopped::No;

@@ -29,6 +29,9 @@ const RESET_TIME: Span = Span::us(300);
 /// Where a core goes whose vectors are erased.
 const ERASED_VECTOR: u32 = 0xFFFF_FFFE;
 
+/// FSEC in the flash configuration field.
+const FSEC: u32 = 0x40C;
+
 const VTOR: u32 = 0xE000_ED08;
 const REGISTER_SP: Register = Register(13);
 const REGISTER_PC: Register = Register(15);
@@ -89,6 +92,10 @@ impl Kinetis {
             if memory.kind(*address) == Some(Kind::Flash) {
                 memory.write_bytes(*address, bytes);
             }
+        }
+        // A chip leaves its factory erased, but not secured.
+        if options.image.is_empty() {
+            memory.write_bytes(FSEC, &[0xFE]);
         }
         let mut chip = Kinetis {
             core: Core::new((table.core)(), memory),

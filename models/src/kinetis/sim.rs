@@ -83,6 +83,14 @@ impl Sim {
         self.sopt[0]
     }
 
+    /// Stops the COP, or starts it as a reset does.
+    pub fn run_cop(&mut self, now: Time, bus: Rate, runs: bool) {
+        self.cop = Cop::new(now, bus);
+        if !runs {
+            self.cop.stop();
+        }
+    }
+
     /// Whether the clock gate `bit` of SCGC`register` (4 to 7) is open.
     #[inline]
     #[must_use]

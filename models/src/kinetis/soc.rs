@@ -167,6 +167,13 @@ impl Soc {
         self.others.iter_mut().find_map(|device| device.rcm())
     }
 
+    /// Stops the COP, or starts it as a reset does.
+    pub fn run_cop(&mut self, now: Time, runs: bool) {
+        self.sim.run_cop(now, self.clocks.bus, runs);
+        self.due[SIM] = self.sim.next();
+        self.hurry();
+    }
+
     /// Whether RESET_b is held low: the pin has its function and a low level.
     #[must_use]
     pub fn held_in_reset(&self) -> bool {
