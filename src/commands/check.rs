@@ -140,6 +140,12 @@ fn markdown(rows: &[Row]) -> String {
     for Row { name, board, version, cells } in rows {
         let words: Vec<_> = cells.iter().map(Cell::word).collect();
         text += &format!("| {name} ({version}) | {board} | {} |\n", words.join(" | "));
+        if let [Cell::No(reason), rest @ ..] = cells
+            && rest.iter().all(|cell| *cell == cells[0])
+        {
+            reasons += &format!("- {name} ({version}) on {board}: {reason}\n");
+            continue;
+        }
         for (column, cell) in COLUMNS.iter().zip(cells) {
             if let Cell::No(reason) = cell {
                 reasons += &format!("- {name} ({version}) on {board}, {column}: {reason}\n");
@@ -390,6 +396,9 @@ fn update(board: &'static str, chip: &str, file: &Path, version: u32, with: Opti
         }
     }
     host.enumerate().map_err(|error| format!("after the update: {error}"))?;
+    if host.machine().daplink().is_some() {
+        return Err("the image was written, and native firmware goes on: no emulated chip runs it".into());
+    }
     descriptors(&mut host, version).map_err(|reason| format!("after the update: {reason}"))?;
     details(&mut host, version).map_err(|reason| format!("after the update: {reason}"))
 }
