@@ -160,6 +160,8 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
     let ids = desk.powered.target().map_or(BlockIds(&[]), |chip| chip.lock().table().block_ids);
     let mut host = Host::new(Timed::new(desk, options.clock.unwrap_or(ClockMode::Free)));
     host.enumerate().map_err(Failure::job)?;
+    // The reset button was held (`--hold-reset`) until the firmware had made up its mind.
+    host.machine().desk().powered.release_reset();
     let dropped = match drop_file(&mut host, &name, &data) {
         // The drive of a bootloader shows no verdict: the interface chip starts what it was given.
         Err(_) if host.wait_gone(RESTARTS_WITHIN) => {
@@ -169,7 +171,6 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
         }
         dropped => dropped?,
     };
-    host.machine().desk().powered.release_reset();
     let details = details(&mut host)?;
     // A file that is no image at all programs nothing that could be counted.
     let program = Image::parse(file, &data, ids, 0).map_or(0, |image| image.len());
@@ -193,7 +194,6 @@ fn details(host: &mut Host<Timed>) -> Result<String, Failure> {
 
 /// The interface chip went away with the file and is something else now: says what.
 fn restarted(host: &mut Host<Timed>, name: &str, options: &BoardOptions) -> Result<(), Failure> {
-    host.machine().desk().powered.release_reset();
     host.enumerate().map_err(|error| Failure::job(format!("{name}: the interface chip restarted: {error}")))?;
     let details = details(host)?;
     if options.json {
