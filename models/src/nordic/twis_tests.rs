@@ -46,7 +46,7 @@ fn hear(bench: &mut Bench, page: &mut TwiPage, step: I2cSignal) -> Option<I2cSig
 }
 
 fn said(bench: &mut Bench) -> Option<I2cSignal> {
-    let last = bench.pins.edges().drain(..).last();
+    let last = bench.pins.edges().drain(..).next_back();
     last.map(|edge| if let Signal::I2c(step) = edge.signal { step } else { panic!("{edge:?}") })
 }
 
