@@ -20,6 +20,8 @@ struct Talker {
     heard: Vec<Edge>,
     /// The chip whose debug port it clocks, and its promise.
     target: Option<(Arc<Mutex<Talker>>, Promise)>,
+    /// The longest debug access, in picoseconds, as a mask.
+    transfer: u64,
     /// Edges that a debug access made it send.
     pending: Vec<Edge>,
 }
@@ -32,6 +34,7 @@ impl Talker {
             state: seed,
             heard: Vec::new(),
             target,
+            transfer: 0,
             pending: vec![],
         }
     }
@@ -76,7 +79,10 @@ impl Talker {
                 out.push(Edge { at: self.now, pin: PinId((roll >> 4 & 1) as u16), signal });
                 if let Some((target, promise)) = self.target.clone() {
                     promise.raise(self.now);
-                    let answer = target.lock().access(self.now);
+                    // A transfer takes its time on the wire, and may end beyond the window.
+                    let end = self.now + Span(roll >> 32 & self.transfer);
+                    self.next = self.next.max(end);
+                    let answer = target.lock().access(end);
                     self.mix(answer);
                 }
             }
@@ -109,6 +115,7 @@ impl Chip for Talker {
     fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
         // Event by event, to return right after an edge.
         let before = out.len();
+        out.append(&mut self.pending);
         while self.now < until && out.len() == before {
             let next = self.next_event().max(self.now) + Span(1);
             self.run(next.min(until), out);
@@ -121,10 +128,11 @@ impl Chip for Talker {
     fn report(&self, _: &mut Report) {}
 }
 
-fn board(seeds: [u64; 3], driver: Driver) -> (Board, Arc<Mutex<TraceHash>>) {
+fn board(seeds: [u64; 3], driver: Driver, transfer: u64) -> (Board, Arc<Mutex<TraceHash>>) {
     let promise = Promise::default();
     let target = Arc::new(Mutex::new(Talker::new(seeds[0], None)));
-    let probe = Arc::new(Mutex::new(Talker::new(seeds[1], Some((target.clone(), promise.clone())))));
+    let probe = Talker { transfer, ..Talker::new(seeds[1], Some((target.clone(), promise.clone()))) };
+    let probe = Arc::new(Mutex::new(probe));
     let third = Arc::new(Mutex::new(Talker::new(seeds[2], None)));
     let mut builder = Builder::default();
     let probe = builder.chip("probe", probe, Some(promise), None);
@@ -138,8 +146,8 @@ fn board(seeds: [u64; 3], driver: Driver) -> (Board, Arc<Mutex<TraceHash>>) {
     (board, hash)
 }
 
-fn run(seeds: [u64; 3], driver: Driver, slices: &[u64]) -> TraceHash {
-    let (mut board, hash) = board(seeds, driver);
+fn run(seeds: [u64; 3], driver: Driver, slices: &[u64], transfer: u64) -> TraceHash {
+    let (mut board, hash) = board(seeds, driver, transfer);
     let end = Time::ZERO + Span::ms(2);
     let mut slices = slices.iter().cycle();
     while board.now() < end {
@@ -158,9 +166,20 @@ proptest! {
         seeds: [u64; 3],
         slices in prop::collection::vec(1u64..300, 1..8),
     ) {
-        let whole = run(seeds, Driver::Stepped, &[2_000]);
+        let whole = run(seeds, Driver::Stepped, &[2_000], 0);
         prop_assert!(whole.edges() > 20, "the board was silent");
-        prop_assert_eq!(whole, run(seeds, Driver::Stepped, &slices));
-        prop_assert_eq!(whole, run(seeds, Driver::Threaded, &slices));
+        prop_assert_eq!(whole, run(seeds, Driver::Stepped, &slices, 0));
+        prop_assert_eq!(whole, run(seeds, Driver::Threaded, &slices, 0));
+    }
+
+    /// Then the target is ahead of its window, and what it sent meanwhile must not depend on which thread was first.
+    #[test]
+    fn threads_do_not_change_the_trace_if_an_access_ends_beyond_its_window(
+        seeds: [u64; 3],
+        slices in prop::collection::vec(1u64..300, 1..8),
+    ) {
+        const TRANSFER: u64 = 0xFF_FFFF;
+        let stepped = run(seeds, Driver::Stepped, &slices, TRANSFER);
+        prop_assert_eq!(stepped, run(seeds, Driver::Threaded, &slices, TRANSFER));
     }
 }

@@ -379,6 +379,13 @@ impl Board {
                 }
             }
         }
+        // A probe may have dragged its target beyond the window's end, with edges that nobody has fetched; whether somebody
+        // has must not depend on which thread came first.
+        for slot in self.slots.iter_mut().filter(|slot| slot.follows.is_some()) {
+            let mut chip = slot.chip.lock();
+            let now = chip.now();
+            chip.advance(now, &mut slot.outbox);
+        }
         self.now = end;
         self.collect();
         self.settle();
