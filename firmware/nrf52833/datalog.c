@@ -31,6 +31,7 @@ enum { NAME = 1, SIZE, VISIBLE, COMMIT, FORGET, SECTORS, SECTOR_SIZE, REMOUNT, W
 static const char head[] = "<html><title>A log</title><pre>\n";
 static const char tail[] = "\n</pre></html>\n";
 
+static uint8_t nop[3];                  /* in RAM, for EasyDMA */
 static uint8_t logged[LOG_SIZE], command[8 + PIECE], response[8 + PIECE];
 
 static void wait_ms(unsigned ms)
@@ -56,10 +57,16 @@ static bool response_ready(void)
     return !(GPIO_IN(0) >> 25 & 1);
 }
 
+/* After power-on the interface chip takes longer to start than this one. */
+static void await_interface(void)
+{
+    for (unsigned tries = 0; tries < 100 && i2c_write(COMMS, nop, sizeof nop); tries++)
+        wait_ms(10);
+}
+
 /* Sends a command and fetches `count` bytes of its response; false if none comes. */
 static bool transact(uint8_t address, unsigned length, unsigned count)
 {
-    static uint8_t nop[3];
     if (i2c_write(COMMS, nop, sizeof nop))
         return false;
     wait_ms(1);
@@ -234,6 +241,7 @@ int main(void)
     display_init();
     i2c_init(I2C_400_KHZ);
     make_log();
+    await_interface();
     bool done = run();
     if (!done)
         uart_puts("failed\r\n");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use twinboard_models::board::control::Action;
-use twinboard_models::board::{BoardFile, PowerOn, Powered};
-use twinboard_models::image::{Image, MICROBIT_V2};
+use twinboard_models::board::{BoardFile, InterfaceProgram, PowerOn, Powered};
+use twinboard_models::image::{BlockIds, Image, MICROBIT_V2, Start};
 use twinboard_sim::board::Driver;
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::{Span, Time};
@@ -16,6 +16,7 @@ use twinboard_usbip::host::copy::WriteOrder;
 use twinboard_usbip::host::serial::LineCoding;
 
 use crate::bench;
+use crate::images::official;
 
 /// `firmware/nrf52833/datalog.c`.
 const DATALOG: &[u8] = include_bytes!("../../firmware/nrf52833/datalog.hex");
@@ -55,29 +56,38 @@ fn picture(host: &mut Host<Powered>) -> String {
     host.machine().screen().expect("a matrix").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-#[test]
-fn what_a_program_logs_is_a_file_on_the_drive_and_survives_a_power_cut() {
-    let mut host = bench::built_in("microbit-v2");
+/// Drops the program on the drive; what it says until it has logged.
+fn drop_and_listen(host: &mut Host<Powered>) -> String {
     host.serial().expect("a port").set_line_coding(LineCoding::new(115_200)).expect("takes it");
     let copied = host.drive().expect("a drive").copy("datalog.hex", DATALOG, WriteOrder::LinuxFlush).expect("copies");
     assert!(copied.is_success(), "{copied:?}");
-    // Board id, version and geometry of daplink.md; a cable and no battery, a host that has configured the device.
-    let said = "board 9906\r\nprotocol 2\r\nfirmware 0257\r\npower 1\r\nusb 2\r\n31 sectors of 4096\r\nlogged\r\n";
-    assert_eq!(listen(&mut host, "logged\r\n"), said);
-    assert_eq!(picture(&mut host), TICK);
+    listen(host, "logged\r\n")
+}
+
+/// The file is there, and still is after a power cut; then the program reads its log back over I2C.
+fn keeps_the_log(host: &mut Host<Powered>) {
+    assert_eq!(picture(host), TICK);
     host.sleep(Span::secs(4));
-    assert_eq!(file(&mut host, "MY_DATA.HTM"), Some(my_data()));
+    assert_eq!(file(host, "MY_DATA.HTM"), Some(my_data()));
 
     host.unplug();
     host.machine().power_cycle();
     host.enumerate().expect("enumerates");
-    assert_eq!(file(&mut host, "MY_DATA.HTM"), Some(my_data()));
-    // The program reads its log back over I2C.
+    assert_eq!(file(host, "MY_DATA.HTM"), Some(my_data()));
     let mut serial = host.serial().expect("a port");
     serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
     serial.send_break(Span::ms(290)).expect("takes it");
-    assert!(listen(&mut host, "the log is there\r\n").ends_with("the log is there\r\n"));
-    assert_eq!(picture(&mut host), TICK);
+    assert!(listen(host, "the log is there\r\n").ends_with("the log is there\r\n"));
+    assert_eq!(picture(host), TICK);
+}
+
+#[test]
+fn what_a_program_logs_is_a_file_on_the_drive_and_survives_a_power_cut() {
+    let mut host = bench::built_in("microbit-v2");
+    // Board id, version and geometry of daplink.md; a cable and no battery, a host that has configured the device.
+    let said = "board 9906\r\nprotocol 2\r\nfirmware 0257\r\npower 1\r\nusb 2\r\n31 sectors of 4096\r\nlogged\r\n";
+    assert_eq!(drop_and_listen(&mut host), said);
+    keeps_the_log(&mut host);
 }
 
 #[test]
@@ -136,4 +146,27 @@ fn a_board_on_a_battery_logs_too_and_shows_the_file_when_it_is_plugged_in() {
     host.machine().act(&Action::Plug).expect("a cable");
     host.enumerate().expect("enumerates");
     assert_eq!(file(&mut host, "MY_DATA.HTM"), Some(my_data()));
+}
+
+/// daplink.md, section 0: images of the micro:bit V2.2x, and what they say of themselves.
+const OFFICIAL: &[(&str, &str)] = &[
+    ("0257_nrf52820_microbit_if_crc_c782a5ba90_gcc.hex", "0257"),
+    ("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex", "0258"),
+];
+
+#[test]
+fn official_firmware_on_an_emulated_nrf52820_keeps_the_log_as_well() {
+    for (name, version) in OFFICIAL {
+        let Some(bytes) = official(name) else { continue };
+        let image = Image::parse(Path::new(name), &bytes, BlockIds(&[]), 0x8000).expect("an image");
+        let program = InterfaceProgram { image: &image, start: Start::Handover(0x8000) };
+        let power = PowerOn { interface: Some(program), ..PowerOn::default() };
+        let file = BoardFile::built_in("microbit-v2.2").expect("built in");
+        let mut host = Host::new(file.power_on(&power).expect("a board"));
+        host.enumerate().expect("enumerates");
+        let heard = drop_and_listen(&mut host);
+        assert!(heard.starts_with(&format!("board 9906\r\nprotocol 2\r\nfirmware {version}\r\n")), "{heard}");
+        assert!(heard.ends_with("usb 2\r\n31 sectors of 4096\r\nlogged\r\n"), "{heard}");
+        keeps_the_log(&mut host);
+    }
 }
