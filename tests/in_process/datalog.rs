@@ -170,3 +170,38 @@ fn official_firmware_on_an_emulated_nrf52820_keeps_the_log_as_well() {
         keeps_the_log(&mut host);
     }
 }
+
+/// MicroPython of the Python editor: CODAL's data logger, as people use it.
+const MICROPYTHON: &str = "microbit-connection--microbit-micropython-v2.hex";
+
+/// Enters a line at MicroPython's prompt; what came back until the next one.
+fn enter(host: &mut Host<Powered>, line: &str) -> String {
+    let mut serial = host.serial().expect("a port");
+    serial.write(line.as_bytes(), Span::secs(1)).expect("is taken");
+    let heard = serial.read_until(b"\r\n>>> ", Span::secs(10)).expect("is open");
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[test]
+fn what_micropython_logs_is_on_the_drive() {
+    let Some(bytes) = official(MICROPYTHON) else { return };
+    let image = Image::parse(Path::new(MICROPYTHON), &bytes, MICROBIT_V2, 0).expect("an image");
+    let power = PowerOn { target: Some(&image), ..PowerOn::default() };
+    let mut host = Host::new(BoardFile::built_in("microbit-v2").expect("built in").power_on(&power).expect("a board"));
+    host.enumerate().expect("enumerates");
+    host.sleep(Span::secs(2));
+    host.serial().expect("a port").set_line_coding(LineCoding::new(115_200)).expect("takes it");
+    enter(&mut host, "\x03");
+    for line in ["import log\r", "log.set_labels('x','y')\r", "log.add(x=1,y=22)\r", "log.add(x=3,y=44)\r"] {
+        let answer = enter(&mut host, line);
+        assert!(!answer.contains("Error"), "{answer}");
+    }
+    // The drive is mounted again when the board starts.
+    host.unplug();
+    host.machine().power_cycle();
+    host.enumerate().expect("enumerates");
+    let page = file(&mut host, "MY_DATA.HTM").expect("a file");
+    let page = String::from_utf8_lossy(&page);
+    assert!(page.contains("UBIT_LOG_FS"), "CODAL's mark");
+    assert!(page.contains("1,22\n") && page.contains("3,44\n"), "the rows");
+}
