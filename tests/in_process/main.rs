@@ -24,6 +24,7 @@ mod microbit_v1;
 mod micropython;
 mod missions;
 mod missions_v1;
+mod official_updates;
 mod own_interface;
 mod people;
 mod programs;
