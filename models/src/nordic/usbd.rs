@@ -226,7 +226,7 @@ impl Usbd {
     /// A task that EasyDMA has nothing to wait for.
     fn trigger(&mut self, now: u64, task: u32) -> Option<()> {
         match task {
-            EP0RCVOUT => self.arm(0),
+            EP0RCVOUT => self.arm(now, 0),
             EP0STATUS => {
                 self.control.status = true;
                 self.attention += 1;
@@ -247,8 +247,12 @@ impl Usbd {
     }
 
     /// Endpoint `ep` OUT takes the next packet; one that waits is lost.
-    fn arm(&mut self, ep: usize) {
+    fn arm(&mut self, now: u64, ep: usize) {
         let endpoint = &mut self.epout[ep];
+        // Drivers do this right after EasyDMA has made room: what has come since then is not lost on a real bus.
+        if endpoint.is_arriving(now) {
+            return;
+        }
         (endpoint.full, endpoint.armed, endpoint.len) = (false, true, 0);
         self.attention += 1;
     }
@@ -293,7 +297,7 @@ impl Usbd {
         endpoint.amount = len as u32;
         // The buffer is free again. Endpoint 0 waits for EP0RCVOUT all the same.
         endpoint.armed |= endpoint.full && ep != 0;
-        endpoint.full = false;
+        (endpoint.full, endpoint.freed) = (false, cx.now);
         self.events.raise(ENDEPOUT + ep as u32);
         if ep == 0 {
             for (short, task) in END_SHORTS {
@@ -372,7 +376,7 @@ impl Peripheral for Usbd {
 
     fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
         if let Some(n) = index(offset, SIZE_EPOUT, 4, ENDPOINTS as u32) {
-            self.arm(n);
+            self.arm(cx.now, n);
             return Some(());
         }
         if let Some((endpoint, register)) = self.dma_register(offset) {

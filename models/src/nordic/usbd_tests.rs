@@ -196,6 +196,25 @@ fn a_bulk_out_packet_is_taken_once_the_endpoint_is_armed_and_again_after_easydma
     assert_eq!(fetch(&mut bench, &mut usbd, 2, 64), b"two");
 }
 
+/// Drivers write SIZE right after EasyDMA has made room. The host of this model may have sent the next packet in between; on
+/// a real bus it would still be on the wire (64 bytes take 46 µs).
+#[test]
+fn arming_an_endpoint_loses_a_packet_that_waits_but_none_that_has_just_come() {
+    let mut bench = Bench::default();
+    let mut usbd = on_the_bus(&mut bench);
+    write(&mut bench, &mut usbd, &[(SIZE_EPOUT + 8, 0)]);
+    assert_eq!(usbd.out(0, 0, 2, false, &[1; 64]), Handshake::Ack);
+    fetch(&mut bench, &mut usbd, 2, 64);
+    assert_eq!(usbd.out(0, 0, 2, true, &[2; 64]), Handshake::Ack);
+    write(&mut bench, &mut usbd, &[(SIZE_EPOUT + 8, 0)]);
+    assert_eq!(usbd.out(0, 0, 2, false, &[3; 64]), Handshake::Nak, "the second packet is in the buffer");
+    assert_eq!(fetch(&mut bench, &mut usbd, 2, 64), [2; 64]);
+    assert_eq!(usbd.out(0, 0, 2, false, &[3; 64]), Handshake::Ack);
+    bench.now += us(50);
+    write(&mut bench, &mut usbd, &[(SIZE_EPOUT + 8, 0)]);
+    assert_eq!(usbd.out(0, 0, 2, true, &[4; 64]), Handshake::Ack, "the third one is lost");
+}
+
 #[test]
 fn easydma_takes_time_and_makes_one_transfer_after_the_other() {
     let mut bench = Bench::default();

@@ -2,6 +2,8 @@
 
 use twinboard_sim::usb::MAX_PACKET;
 
+use crate::nordic::peripheral::us;
+
 /// The buffer of an endpoint stands between the bus and EasyDMA: a packet is in it whole, or not at all.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint {
@@ -19,6 +21,8 @@ pub struct Endpoint {
     pub full: bool,
     /// OUT: the next packet is taken.
     pub armed: bool,
+    /// OUT: the cycle at which EasyDMA last made room in the buffer.
+    pub freed: u64,
     /// The next packet is DATA1.
     pub toggle: bool,
     /// EPSTALL.
@@ -35,6 +39,7 @@ impl Default for Endpoint {
             len: 0,
             full: false,
             armed: false,
+            freed: 0,
             toggle: false,
             stalled: false,
         }
@@ -46,6 +51,13 @@ impl Endpoint {
     pub fn forget_traffic(&mut self) {
         let Endpoint { ptr, maxcnt, amount, .. } = *self;
         *self = Endpoint { ptr, maxcnt, amount, ..Endpoint::default() };
+    }
+
+    /// Whether a packet is in the buffer that would still be on the wire at `now`: the host of this model sends a packet in
+    /// no time, one of a real bus takes its time at 12 Mbit/s (sync, PID and CRC are 35 bits).
+    #[must_use]
+    pub fn is_arriving(&self, now: u64) -> bool {
+        self.full && now < self.freed + us(35 + 8 * self.len as u64) / 12
     }
 
     /// A packet arrives from the bus. False if it is a repetition, which is acknowledged and dropped.
