@@ -64,6 +64,13 @@ static void await_interface(void)
         wait_ms(10);
 }
 
+/* Firmware 0255 takes note of a read in its main loop, and forgets the read if something is written before. */
+static void await_release(void)
+{
+    for (unsigned ms = 0; ms < 100 && response_ready(); ms++)
+        wait_ms(1);
+}
+
 /* Sends a command and fetches `count` bytes of its response; false if none comes. */
 static bool transact(uint8_t address, unsigned length, unsigned count)
 {
@@ -76,7 +83,9 @@ static bool transact(uint8_t address, unsigned length, unsigned count)
         for (unsigned ms = 0; ms < 4000; ms++) {
             if (response_ready()) {
                 /* The chip may have answered something else than this command. */
-                if (!i2c_read(address, response, count) && response[0] == (address == COMMS ? 0x11 : command[0]))
+                bool heard = !i2c_read(address, response, count);
+                await_release();
+                if (heard && response[0] == (address == COMMS ? 0x11 : command[0]))
                     return true;
                 break;
             }

@@ -148,27 +148,58 @@ fn a_board_on_a_battery_logs_too_and_shows_the_file_when_it_is_plugged_in() {
     assert_eq!(file(&mut host, "MY_DATA.HTM"), Some(my_data()));
 }
 
-/// daplink.md, section 0: images of the micro:bit V2.2x, and what they say of themselves.
-const OFFICIAL: &[(&str, &str)] = &[
-    ("0257_nrf52820_microbit_if_crc_c782a5ba90_gcc.hex", "0257"),
-    ("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex", "0258"),
-];
+/// An official image with nothing but the target's program dropped on its drive.
+struct Official {
+    name: &'static str,
+    board: &'static str,
+    start: Start,
+    /// What it answers to the program, and its storage; daplink.md, sections 0, 1 and 7.5.
+    says: &'static str,
+    storage: &'static str,
+}
+
+impl Official {
+    /// None, with the reason said, if there is no such image.
+    fn power_on(&self) -> Option<Host<Powered>> {
+        let image = Image::parse(Path::new(self.name), &official(self.name)?, BlockIds(&[]), 0x8000).expect("an image");
+        let program = InterfaceProgram { image: &image, start: self.start };
+        let power = PowerOn { interface: Some(program), ..PowerOn::default() };
+        let file = BoardFile::built_in(self.board).expect("built in");
+        let mut host = Host::new(file.power_on(&power).expect("a board"));
+        host.enumerate().expect("enumerates");
+        Some(host)
+    }
+
+    fn keeps_a_log(&self) {
+        let Some(mut host) = self.power_on() else { return };
+        let heard = drop_and_listen(&mut host);
+        assert!(heard.starts_with(self.says), "{heard}");
+        assert!(heard.ends_with(&format!("usb 2\r\n{}\r\nlogged\r\n", self.storage)), "{heard}");
+        keeps_the_log(&mut host);
+    }
+}
 
 #[test]
 fn official_firmware_on_an_emulated_nrf52820_keeps_the_log_as_well() {
-    for (name, version) in OFFICIAL {
-        let Some(bytes) = official(name) else { continue };
-        let image = Image::parse(Path::new(name), &bytes, BlockIds(&[]), 0x8000).expect("an image");
-        let program = InterfaceProgram { image: &image, start: Start::Handover(0x8000) };
-        let power = PowerOn { interface: Some(program), ..PowerOn::default() };
-        let file = BoardFile::built_in("microbit-v2.2").expect("built in");
-        let mut host = Host::new(file.power_on(&power).expect("a board"));
-        host.enumerate().expect("enumerates");
-        let heard = drop_and_listen(&mut host);
-        assert!(heard.starts_with(&format!("board 9906\r\nprotocol 2\r\nfirmware {version}\r\n")), "{heard}");
-        assert!(heard.ends_with("usb 2\r\n31 sectors of 4096\r\nlogged\r\n"), "{heard}");
-        keeps_the_log(&mut host);
+    for (name, says) in [
+        ("0257_nrf52820_microbit_if_crc_c782a5ba90_gcc.hex", "board 9906\r\nprotocol 2\r\nfirmware 0257\r\n"),
+        ("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex", "board 9906\r\nprotocol 2\r\nfirmware 0258\r\n"),
+    ] {
+        let start = Start::Handover(0x8000);
+        Official { name, board: "microbit-v2.2", start, says, storage: "31 sectors of 4096" }.keeps_a_log();
     }
+}
+
+#[test]
+fn firmware_0258_on_an_emulated_kl27z_keeps_the_log_as_well() {
+    Official {
+        name: "0258-beta3_kl27z_microbit_if_crc_0004198_gcc.hex",
+        board: "microbit-v2.00",
+        start: Start::Handover(0x8000),
+        says: "board 9904\r\nprotocol 2\r\nfirmware 0258\r\n",
+        storage: "127 sectors of 1024",
+    }
+    .keeps_a_log();
 }
 
 /// MicroPython of the Python editor: CODAL's data logger, as people use it.

@@ -144,10 +144,15 @@ impl Ftfa {
         self.fopt
     }
 
-    /// Until when the flash answers nobody.
+    /// Until when code in the first block has to wait. A command that concerns another block leaves the first one readable:
+    /// a KL27Z's program runs on, interrupts and all, while the upper half of its flash is erased.
     #[must_use]
     pub fn busy_until(&self) -> Time {
-        self.running.map_or(Time::ZERO, |(_, end)| end)
+        let in_one_block = matches!(self.fccob[0], 0x00..=0x02 | 0x06 | 0x08 | 0x09);
+        match self.running {
+            Some(_) if in_one_block && self.address() >= self.spec.block => Time::ZERO,
+            running => running.map_or(Time::ZERO, |(_, end)| end),
+        }
     }
 
     /// Something cuts a running command off: cells that were being changed are left somewhere between. `noise` decides

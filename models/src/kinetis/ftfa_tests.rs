@@ -42,6 +42,23 @@ fn a_longword_is_programmed_as_it_stands_in_the_register_and_takes_its_time() {
 }
 
 #[test]
+fn a_command_in_the_second_block_leaves_the_code_in_the_first_readable() {
+    let spec = super::super::kl27z::FLASH;
+    for (command, held_up) in [
+        (0x0901_FC00, true),
+        (0x0902_0400, false),
+        (0x0602_0400, false),
+        (0x0802_0000, false),
+        (0x0800_0000, true),
+        (0x4400_0000, true),
+    ] {
+        let (mut bench, mut ftfa) = (Bench::default(), Ftfa::new(spec));
+        assert_eq!(launch(&mut bench, &mut ftfa, [command, 0, 0]), 0, "{command:#x} runs");
+        assert_eq!(ftfa.busy_until() > bench.now, held_up, "{command:#x}");
+    }
+}
+
+#[test]
 fn programming_only_clears_bits_and_says_so_if_that_was_not_enough() {
     let (mut bench, mut ftfa) = bench();
     assert_eq!(execute(&mut bench, &mut ftfa, [0x0600_0000, 0xFFFF_0000, 0]).0, CCIF);
