@@ -4,9 +4,8 @@
 //! file, because booting costs more than most cases. `tests/vm/setup.sh` installs the tools.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use twinboard_models::image::known;
@@ -37,9 +36,6 @@ fn machine(boards: &[&str], options: &[&str], file: &str) -> Command {
 }
 
 /// Runs the machine; every case must be fine. Logs go to a folder called after `label`.
-///
-/// A machine that stands still is started once more, and says so: an emulated one on a busy host was seen to do that once,
-/// with nothing wrong on the board.
 fn run_command(mut command: Command, label: &str) {
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{label}"));
@@ -48,27 +44,6 @@ fn run_command(mut command: Command, label: &str) {
         .env("TWINBOARD", env!("CARGO_BIN_EXE_twinboard"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut outcome = boot(&mut command);
-    // `timeout` kills itself together with what it ran.
-    if outcome.failed.is_empty() && outcome.status.signal() == Some(KILL) {
-        println!("the machine stood still after {} cases; it is started once more", outcome.cases);
-        outcome = boot(&mut command);
-    }
-    let Outcome { cases, failed, status } = outcome;
-    assert!(failed.is_empty(), "{}; the logs are in {}", failed.join("; "), out.display());
-    assert!(status.success() && cases > 0, "the machine ended with {status} after {cases} cases");
-}
-
-const KILL: i32 = 9;
-
-/// What came of one boot.
-struct Outcome {
-    cases: usize,
-    failed: Vec<String>,
-    status: ExitStatus,
-}
-
-fn boot(command: &mut Command) -> Outcome {
     let mut child = command.spawn().expect("the machine starts");
     let mut cases = 0;
     let mut failed = Vec::new();
@@ -81,7 +56,9 @@ fn boot(command: &mut Command) -> Outcome {
             failed.push(line);
         }
     }
-    Outcome { cases, failed, status: child.wait().expect("it was started") }
+    let status = child.wait().expect("it was started");
+    assert!(failed.is_empty(), "{}; the logs are in {}", failed.join("; "), out.display());
+    assert!(status.success() && cases > 0, "the machine ended with {status} after {cases} cases");
 }
 
 #[test]
