@@ -312,3 +312,45 @@ fn a_native_board_goes_on_as_the_emulated_chip_whose_image_it_was_dropped() {
     host.enumerate().expect("the next firmware enumerates");
     assert!(details(&mut host).contains("Interface Version: 0258\r\n"));
 }
+
+#[test]
+fn native_boards_with_a_kinetis_go_on_as_the_emulated_chip_too() {
+    let v1: &[u8] = include_bytes!("../../firmware/nrf51822/demo.hex");
+    let v2: &[u8] = include_bytes!("../../firmware/nrf52833/demo.hex");
+    for (name, file, version, demo) in [
+        ("microbit-v1", "0253_kl26z_microbit_0x8000.hex", "0253", v1),
+        ("microbit-v2.00", "0258-beta3_kl27z_microbit_if_crc_0004198_gcc.hex", "0258", v2),
+    ] {
+        let Some(file) = official(file) else { continue };
+        let says = format!("Interface Version: {version}\r\n");
+        let mut host = maintenance(name);
+        let serial = host.device().expect("enumerated").serial.clone();
+        assert!(drop_and_lose(&mut host, "IF.HEX", &file), "{name}");
+        let found = host.enumerate().expect("the official firmware enumerates").clone();
+        assert_eq!(found.serial[8..], serial[8..], "{name}: the same chip");
+        assert!(details(&mut host).contains(&says), "{name}");
+        assert!(host.machine().daplink().is_none(), "nothing of it is native now");
+
+        // It programs its target through its pins.
+        let copied = drop_file(&mut host, "demo.hex", demo);
+        assert!(copied.is_success(), "{name}: {copied:?}");
+        host.sleep(Span::ms(500));
+        let screen = host.machine().screen().expect("a matrix");
+        let lit: String = screen.chars().map(|c| if c.is_ascii_digit() && c != '0' { '#' } else { c }).collect();
+        assert_eq!(lit, "0#0#0\n#####\n#####\n0###0\n00#00\n", "{name}");
+
+        // Without power and back, it is still there; with the button held, the bootloader is.
+        host.machine().power_cycle();
+        assert!(host.wait_gone(Span::secs(1)));
+        host.enumerate().expect("comes back");
+        assert!(details(&mut host).contains(&says), "{name}");
+        host.machine().press("reset", true).expect("a button");
+        host.machine().power_cycle();
+        assert!(host.wait_gone(Span::secs(1)));
+        host.enumerate().expect("comes back");
+        host.machine().release_reset();
+        assert_eq!(label(&mut host), "MAINTENANCE");
+        assert!(drop_and_lose(&mut host, "IF.HEX", &file), "{name}");
+        host.enumerate().expect("the firmware enumerates again");
+    }
+}

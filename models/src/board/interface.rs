@@ -75,9 +75,6 @@ pub(super) fn build(entry: &ChipEntry, options: &PowerOn<'_>, wire: Box<dyn SwdW
 
 /// What makes the emulated chip when the native bootloader starts an image; none if there is no model of it.
 fn successor(entry: &EmulatedEntry, config: &DapLinkConfig) -> Option<Successor> {
-    if !may_succeed(entry) {
-        return None;
-    }
     let (entry, config) = (entry.clone(), config.clone());
     let make: Successor = Box::new(move |image, wire| {
         let program = InterfaceProgram { image, start: Start::Handover(BOOTLOADER_END) };
@@ -86,14 +83,9 @@ fn successor(entry: &EmulatedEntry, config: &DapLinkConfig) -> Option<Successor>
     make(&Image::default(), open_wire()).is_some().then_some(make)
 }
 
-/// Whether the emulated chip may take the native one's place while the board runs. That of a Kinetis is not tested yet.
-fn may_succeed(entry: &EmulatedEntry) -> bool {
-    kinetis_chip(entry.model.as_ref()).is_none()
-}
-
 /// The pin of the emulated chip that may take the native one's place for the signal `name`.
 pub(super) fn successor_pin(entry: &ChipEntry, name: &str) -> Option<PinId> {
-    let emulated = entry.emulated.as_ref().filter(|emulated| may_succeed(emulated))?;
+    let emulated = entry.emulated.as_ref()?;
     emulated.pins.get(name).and_then(|place| chip_pin(emulated, place)).map(shifted)
 }
 
