@@ -7,6 +7,7 @@ mod chaos;
 mod chapter9;
 mod copies;
 mod datalog;
+mod debugged_interface;
 mod debugger;
 mod determinism;
 mod drops_on_v1;
