@@ -223,8 +223,9 @@ static bool run(void)
     command[0] = WINDOW;
     put_be32(1, HEAD_SIZE);
     put_be32(5, HEAD_SIZE + SAMPLES);
+    /* Firmware 0255 knows of no encoding window and refuses: its file shows the samples as they are. */
     if (!transact(FLASH, 9, 9))
-        return false;
+        uart_puts("no encoding window\r\n");
     command[0] = VISIBLE;
     command[1] = 1;
     if (!transact(FLASH, 2, 2) || !simple(COMMIT) || !simple(REMOUNT))

@@ -65,15 +65,15 @@ fn drop_and_listen(host: &mut Host<Powered>) -> String {
 }
 
 /// The file is there, and still is after a power cut; then the program reads its log back over I2C.
-fn keeps_the_log(host: &mut Host<Powered>) {
+fn keeps_the_log(host: &mut Host<Powered>, log: &[u8]) {
     assert_eq!(picture(host), TICK);
     host.sleep(Span::secs(4));
-    assert_eq!(file(host, "MY_DATA.HTM"), Some(my_data()));
+    assert_eq!(file(host, "MY_DATA.HTM"), Some(log.to_vec()));
 
     host.unplug();
     host.machine().power_cycle();
     host.enumerate().expect("enumerates");
-    assert_eq!(file(host, "MY_DATA.HTM"), Some(my_data()));
+    assert_eq!(file(host, "MY_DATA.HTM"), Some(log.to_vec()));
     let mut serial = host.serial().expect("a port");
     serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
     serial.send_break(Span::ms(290)).expect("takes it");
@@ -87,7 +87,7 @@ fn what_a_program_logs_is_a_file_on_the_drive_and_survives_a_power_cut() {
     // Board id, version and geometry of daplink.md; a cable and no battery, a host that has configured the device.
     let said = "board 9906\r\nprotocol 2\r\nfirmware 0257\r\npower 1\r\nusb 2\r\n31 sectors of 4096\r\nlogged\r\n";
     assert_eq!(drop_and_listen(&mut host), said);
-    keeps_the_log(&mut host);
+    keeps_the_log(&mut host, &my_data());
 }
 
 #[test]
@@ -156,6 +156,8 @@ struct Official {
     /// What it answers to the program, and its storage; daplink.md, sections 0, 1 and 7.5.
     says: &'static str,
     storage: &'static str,
+    /// The file.
+    log: Vec<u8>,
 }
 
 impl Official {
@@ -175,7 +177,7 @@ impl Official {
         let heard = drop_and_listen(&mut host);
         assert!(heard.starts_with(self.says), "{heard}");
         assert!(heard.ends_with(&format!("usb 2\r\n{}\r\nlogged\r\n", self.storage)), "{heard}");
-        keeps_the_log(&mut host);
+        keeps_the_log(&mut host, &self.log);
     }
 }
 
@@ -186,8 +188,25 @@ fn official_firmware_on_an_emulated_nrf52820_keeps_the_log_as_well() {
         ("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex", "board 9906\r\nprotocol 2\r\nfirmware 0258\r\n"),
     ] {
         let start = Start::Handover(0x8000);
-        Official { name, board: "microbit-v2.2", start, says, storage: "31 sectors of 4096" }.keeps_a_log();
+        Official { name, board: "microbit-v2.2", start, says, storage: "31 sectors of 4096", log: my_data() }
+            .keeps_a_log();
     }
+}
+
+/// Its I2C protocol, the first one, has no encoding window: the drive shows what was written.
+#[test]
+fn firmware_0255_on_an_emulated_kl27z_keeps_the_log_as_it_was_written() {
+    let samples = (0..1300u32).map(|n| (n * n / 7 + n) as u8);
+    let log = my_data();
+    Official {
+        name: "0255_kl27z_microbit_0x8000.hex",
+        board: "microbit-v2.00",
+        start: Start::Handover(0x8000),
+        says: "board 9904\r\nprotocol 1\r\nfirmware 0255\r\n",
+        storage: "127 sectors of 1024\r\nno encoding window",
+        log: log[..512].iter().copied().chain(samples).chain(log[512 + 2600..].iter().copied()).collect(),
+    }
+    .keeps_a_log();
 }
 
 #[test]
@@ -198,6 +217,7 @@ fn firmware_0258_on_an_emulated_kl27z_keeps_the_log_as_well() {
         start: Start::Handover(0x8000),
         says: "board 9904\r\nprotocol 2\r\nfirmware 0258\r\n",
         storage: "127 sectors of 1024",
+        log: my_data(),
     }
     .keeps_a_log();
 }
