@@ -6,9 +6,17 @@
 
 /* Values of the BAUDRATE register. */
 #define BAUD_9600    0x00275000
+#define BAUD_14400   0x003B0000
+#define BAUD_19200   0x004EA000
+#define BAUD_28800   0x0075F000
+#define BAUD_38400   0x009D5000
+#define BAUD_57600   0x00EBF000
 #define BAUD_115200  0x01D7E000
 
 void uart_init(uint32_t baudrate);
+
+/* Another rate from now on. What is on the line meanwhile is lost. */
+void uart_set_baudrate(uint32_t baudrate);
 
 /* The next character that came in, or -1. */
 int uart_getchar(void);

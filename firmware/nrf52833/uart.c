@@ -64,6 +64,11 @@ void uart_init(uint32_t baudrate)
     UARTE0_TASKS_STARTRX = 1;
 }
 
+void uart_set_baudrate(uint32_t baudrate)
+{
+    UARTE0_BAUDRATE = baudrate;
+}
+
 int uart_getchar(void)
 {
     if (received.taken == received.put)

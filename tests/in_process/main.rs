@@ -19,6 +19,7 @@ mod idle;
 mod images;
 mod interface;
 mod kinetis_rom;
+mod loopback;
 mod maintenance;
 mod microbit;
 mod microbit_v1;
