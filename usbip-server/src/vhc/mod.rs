@@ -199,6 +199,8 @@ impl Vhc {
             let queue = &mut self.pipes[index].queue;
             if let Some(place) = queue.iter().position(|t| t.urb.id == id && !t.internal) {
                 let transfer = queue.remove(place)?;
+                // Who takes a read back has stopped reading.
+                self.pipes[index].read_until = Time::ZERO;
                 if place == 0 {
                     self.head_changed(index);
                 }
@@ -310,8 +312,15 @@ impl Vhc {
     /// Whether the host waits for the board, rather than the board for the host: a control transfer or an OUT that is
     /// not done, or an IN whose function was sent something before. A read that merely waits for something to happen
     /// is not counted, nor is anything that has not moved for five seconds.
+    ///
+    /// A host that keeps reading a serial port, and has not yet asked for more, is behind: whatever else it waits for, what
+    /// the target says meanwhile would be lost.
     #[must_use]
     pub fn host_is_waiting(&self) -> bool {
+        let is_behind = |pipe: &Pipe| pipe.queue.is_empty() && self.now < pipe.read_until;
+        if self.pipes[PIPES / 2..].iter().any(is_behind) {
+            return false;
+        }
         bits(self.pending).any(|index| {
             let pipe = &self.pipes[index];
             let in_pipe = index >= PIPES / 2;

@@ -88,6 +88,8 @@ pub(super) struct Pipe {
     pub(super) halted: bool,
     /// IN: until when an answer to something sent to the same function is expected.
     pub(super) reply_until: Time,
+    /// IN of a serial port: until when the host counts as reading on, so that without a URB it is behind.
+    pub(super) read_until: Time,
     pub(super) queue: VecDeque<Transfer>,
     errors: u8,
 }
@@ -104,6 +106,7 @@ impl Pipe {
             toggle: false,
             halted: false,
             reply_until: Time::ZERO,
+            read_until: Time::ZERO,
             queue: VecDeque::new(),
             errors: 0,
         }

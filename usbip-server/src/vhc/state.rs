@@ -20,6 +20,7 @@ impl Vhc {
         let until = self.now + PATIENCE;
         if index >= PIPES / 2 {
             self.pipes[index].reply_until = if class == CLASS_STORAGE { until } else { Time::ZERO };
+            self.pipes[index].read_until = if class == CLASS_CDC_DATA { until } else { Time::ZERO };
         } else if class != CLASS_CDC_DATA {
             for pipe in &mut self.pipes[PIPES / 2..] {
                 if pipe.function == Some((interface, class)) {

@@ -385,6 +385,25 @@ fn the_host_waits_for_answers_and_not_for_news() {
 }
 
 #[test]
+fn a_host_that_is_behind_with_reading_a_serial_port_does_not_wait_for_the_board() {
+    const CDC_DATA: u8 = 0x0a;
+    let mut script = Script { says: [Say::Data(b"a", false)].into(), ..Script::default() };
+    let mut vhc = ready(&mut script);
+    vhc.pipes[pipe_index(0x81)].function = Some((1, CDC_DATA));
+    vhc.submit(Urb::write(1, 2, [1]));
+    assert!(vhc.host_is_waiting(), "nobody reads");
+    vhc.submit(Urb::read(2, 0x81, 64));
+    let read = vhc.wait(&mut script, 2, ms(40)).expect("read");
+    assert_eq!(read.actual, 1);
+    vhc.submit(Urb::write(3, 3, [1]));
+    assert!(!vhc.host_is_waiting(), "the reader has not asked for more");
+    vhc.submit(Urb::read(4, 0x81, 64));
+    assert!(vhc.host_is_waiting(), "it has");
+    vhc.cancel(4).expect("nothing came");
+    assert!(vhc.host_is_waiting(), "it has closed the port");
+}
+
+#[test]
 fn a_gadget_enumerates_with_its_descriptors_and_strings() {
     let mut gadget = Gadget::new(SourceSink::default());
     let mut vhc = Vhc::new(0);
