@@ -55,7 +55,7 @@ static uint32_t setting_for(uint32_t rate)
 
 static void wait_ms(uint32_t ms)
 {
-    /* A turn takes about three cycles. */
+    /* A turn takes three to five cycles. */
     for (uint32_t turns = ms * (CPU_HZ / 3000); turns; turns--)
         __asm volatile ("" ::: "memory");
 }
