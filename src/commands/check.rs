@@ -328,8 +328,13 @@ fn drag_and_drop(host: &mut Host<Powered>) -> Result<(), String> {
     }
 }
 
-/// What goes out comes back from the program that was dropped.
+/// What goes out comes back from the program that was dropped. The reset button starts it: 0241 and 0249 leave the target
+/// halted after a drop as long as their settings page is erased (DETAILS.TXT: "Auto Reset: 0").
 fn serial(host: &mut Host<Powered>) -> Result<(), String> {
+    for pressed in [true, false] {
+        host.machine().press("reset", pressed).map_err(|error| error.to_string())?;
+        host.sleep(Span::ms(300));
+    }
     let mut serial = host.serial().map_err(|error| error.to_string())?;
     let text: Vec<u8> = (b' '..b'`').collect();
     let mut exchange = || -> Result<Vec<u8>, UsbError> {
