@@ -91,16 +91,18 @@ impl Machine for Timed {
 pub struct Dropped {
     /// What came of it.
     pub copied: Copied,
-    /// Where the interface chip's time went while the file was written.
-    pub spent: Spent,
+    /// Where native firmware's time went while the file was written; an emulated chip does not say.
+    pub spent: Option<Spent>,
     /// How long it took on the wall clock.
     pub wall: Duration,
 }
 
 impl Dropped {
-    /// Time in which the interface chip waited for USB.
-    fn usb(&self) -> Span {
-        self.copied.writing - self.spent.interface - self.spent.wire - self.spent.flash
+    /// The parts of the time, where they are known: waiting for USB, the interface chip, the debug wire, the target's flash.
+    fn parts(&self) -> Option<[(&'static str, Span); 4]> {
+        let Spent { interface, wire, flash } = self.spent?;
+        let usb = self.copied.writing - interface - wire - flash;
+        Some([("USB", usb), ("interface", interface), ("wire", wire), ("flash", flash)])
     }
 
     /// KB of the file per second of the board's time.
@@ -132,11 +134,11 @@ pub fn drop_file(host: &mut Host<Timed>, name: &str, data: &[u8]) -> Result<Drop
         })
         .map_err(Failure::job)?;
     bar.finish_and_clear();
-    let spent = Spent {
+    let spent = interface.as_ref().map(|_| Spent {
         interface: after.interface - before.interface,
         wire: after.wire - before.wire,
         flash: after.flash - before.flash,
-    };
+    });
     Ok(Dropped { copied, spent, wall: start.elapsed() })
 }
 
@@ -209,7 +211,7 @@ fn restarted(host: &mut Host<Timed>, name: &str, options: &BoardOptions) -> Resu
 }
 
 fn print_report(name: &str, bytes: usize, program: usize, dropped: &Dropped, details: &str) {
-    let Dropped { copied, spent, wall } = dropped;
+    let Dropped { copied, wall, .. } = dropped;
     println!(
         "{name}: {bytes} bytes in {:.3} s of the board's time ({:.3} s on this computer)",
         copied.writing.as_secs_f64(),
@@ -217,8 +219,7 @@ fn print_report(name: &str, bytes: usize, program: usize, dropped: &Dropped, det
     );
     println!("  {:.1} KB/s of program, {:.1} KB/s of file", dropped.rate(program), dropped.rate(bytes));
     let whole = copied.writing.as_secs_f64().max(1e-9);
-    let parts = [("USB", dropped.usb()), ("interface", spent.interface), ("wire", spent.wire), ("flash", spent.flash)];
-    for (what, span) in parts {
+    for (what, span) in dropped.parts().into_iter().flatten() {
         let share = span.as_secs_f64() / whole;
         println!(
             "  {what:<10} {:>8.3} s  {:>5.1} %  {}",
@@ -239,8 +240,8 @@ fn print_report(name: &str, bytes: usize, program: usize, dropped: &Dropped, det
 }
 
 fn as_json(name: &str, bytes: usize, program: usize, dropped: &Dropped) -> serde_json::Value {
-    let Dropped { copied, spent, wall } = dropped;
-    json!({
+    let Dropped { copied, wall, .. } = dropped;
+    let mut report = json!({
         "file": name,
         "bytes": bytes,
         "seconds": copied.writing.as_secs_f64(),
@@ -248,13 +249,13 @@ fn as_json(name: &str, bytes: usize, program: usize, dropped: &Dropped) -> serde
         "program_bytes": program,
         "kb_per_second": dropped.rate(program),
         "file_kb_per_second": dropped.rate(bytes),
-        "usb_seconds": dropped.usb().as_secs_f64(),
-        "interface_seconds": spent.interface.as_secs_f64(),
-        "wire_seconds": spent.wire.as_secs_f64(),
-        "flash_seconds": spent.flash.as_secs_f64(),
         "settling_seconds": copied.settling.as_secs_f64(),
         "success": copied.is_success(),
         "fail": copied.fail,
         "interrupted": copied.interrupted.as_ref().map(ToString::to_string),
-    })
+    });
+    for (what, span) in dropped.parts().into_iter().flatten() {
+        report[format!("{}_seconds", what.to_lowercase())] = json!(span.as_secs_f64());
+    }
+    report
 }
