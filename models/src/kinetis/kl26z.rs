@@ -4,9 +4,6 @@
 //! Addresses, interrupts, gates and reset values are those of the KL26 Sub-Family Reference Manual (KL26P121M48SF4RM);
 //! times are those of the data sheet (KL26P121M48SF4).
 
-use std::sync::LazyLock;
-
-use twinboard_sim::cpu::arm::{CoreConfig, config};
 use twinboard_sim::time::Span;
 use twinboard_sim::wire::PinId;
 
@@ -14,14 +11,9 @@ use super::ftfa::FlashSpec;
 use super::registers::{LLWU, OSC, PMC, SMC};
 use super::sim::SimSpec;
 use super::table::PeripheralKind::{Mcg, Rcm, Registers, Uart, Usb};
-use super::table::{ChipTable, Gate, PeripheralEntry};
+use super::table::{ChipTable, PeripheralEntry, core};
 use super::uart::UartSpec;
 use super::usb0::UsbSpec;
-
-fn core() -> CoreConfig {
-    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(Vec::new);
-    CoreConfig { ppb: &WORDS, ..config::M0PLUS }
-}
 
 /// 128 KB in one block of 1 KB sectors.
 pub(super) const FLASH: FlashSpec = FlashSpec {
@@ -80,14 +72,6 @@ pub const KL26Z: ChipTable = ChipTable {
     ],
 };
 
-const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: super::table::PeripheralKind) -> PeripheralEntry {
-    PeripheralEntry { name, slot, irq, gate: None, kind }
-}
-
-const fn uart(name: &'static str, slot: u8, irq: u8, gate: Gate, spec: UartSpec) -> PeripheralEntry {
-    PeripheralEntry { name, slot, irq: Some(irq), gate: Some(gate), kind: Uart(spec) }
-}
-
 const fn pin(port: u8, number: u16) -> u16 {
     (port - b'A') as u16 * 32 + number
 }
@@ -110,14 +94,14 @@ const UART2: UartSpec = UartSpec {
 };
 
 const PERIPHERALS: &[PeripheralEntry] = &[
-    uart("UART0", 106, 12, (4, 10), UART0),
-    uart("UART1", 107, 13, (4, 11), UART1),
-    uart("UART2", 108, 14, (4, 12), UART2),
-    PeripheralEntry { name: "USB0", slot: 114, irq: Some(24), gate: Some((4, 18)), kind: Usb(UsbSpec::KL26) },
-    always("MCG", 100, Some(27), Mcg),
-    always("OSC0", 101, None, Registers(OSC)),
-    always("LLWU", 124, Some(7), Registers(LLWU)),
-    always("PMC", 125, Some(6), Registers(PMC)),
-    always("SMC", 126, None, Registers(SMC)),
-    always("RCM", 127, None, Rcm),
+    PeripheralEntry::gated("UART0", 106, 12, (4, 10), Uart(UART0)),
+    PeripheralEntry::gated("UART1", 107, 13, (4, 11), Uart(UART1)),
+    PeripheralEntry::gated("UART2", 108, 14, (4, 12), Uart(UART2)),
+    PeripheralEntry::gated("USB0", 114, 24, (4, 18), Usb(UsbSpec::KL26)),
+    PeripheralEntry::always("MCG", 100, Some(27), Mcg),
+    PeripheralEntry::always("OSC0", 101, None, Registers(OSC)),
+    PeripheralEntry::always("LLWU", 124, Some(7), Registers(LLWU)),
+    PeripheralEntry::always("PMC", 125, Some(6), Registers(PMC)),
+    PeripheralEntry::always("SMC", 126, None, Registers(SMC)),
+    PeripheralEntry::always("RCM", 127, None, Rcm),
 ];

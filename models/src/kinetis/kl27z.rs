@@ -4,9 +4,6 @@
 //! Addresses, interrupts, gates and reset values are those of the KL27 Sub-Family Reference Manual (KL27P64M48SF6RM);
 //! times are those of the data sheet (KL27P64M48SF6).
 
-use std::sync::LazyLock;
-
-use twinboard_sim::cpu::arm::{CoreConfig, config};
 use twinboard_sim::time::Span;
 use twinboard_sim::wire::PinId;
 
@@ -15,6 +12,7 @@ use super::boot::RomSpec;
 use super::flexio::FlexioSpec;
 use super::ftfa::FlashSpec;
 use super::i2c::I2cSpec;
+use super::kl26z;
 use super::low_power::LlwuSpec;
 use super::lpuart::LpuartSpec;
 use super::registers::OSC;
@@ -23,27 +21,12 @@ use super::sim::SimSpec;
 use super::table::PeripheralKind::{
     Adc, Flexio, I2c, Llwu, Lpuart, McgLite, Pmc, RcmWithRom, Registers, Smc, Tpm, Usb,
 };
-use super::table::{ChipTable, Gate, PeripheralEntry, PeripheralKind};
+use super::table::{ChipTable, PeripheralEntry, core};
 use super::usb0::UsbSpec;
 
-fn core() -> CoreConfig {
-    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(Vec::new);
-    CoreConfig { ppb: &WORDS, ..config::M0PLUS }
-}
-
 /// 256 KB in two blocks of 1 KB sectors.
-pub(super) const FLASH: FlashSpec = FlashSpec {
-    size: 0x4_0000,
-    block: 0x2_0000,
-    sector: 0x400,
-    t_rd1blk: Span::us(1_700),
-    t_check: Span::us(30),
-    t_pgm4: Span::us(65),
-    t_ersscr: Span::ms(14),
-    t_ersblk: Span::ms(88),
-    t_ersall: Span::ms(175),
-    has_unsecure: true,
-};
+pub(super) const FLASH: FlashSpec =
+    FlashSpec { size: 0x4_0000, t_ersall: Span::ms(175), has_unsecure: true, ..kl26z::FLASH };
 
 const fn a(n: u16) -> PinId {
     PinId(n)
@@ -111,31 +94,23 @@ pub const KL27Z: ChipTable = ChipTable {
     ],
 };
 
-const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: PeripheralKind) -> PeripheralEntry {
-    PeripheralEntry { name, slot, irq, gate: None, kind }
-}
-
-const fn gated(name: &'static str, slot: u8, irq: u8, gate: Gate, kind: PeripheralKind) -> PeripheralEntry {
-    PeripheralEntry { name, slot, irq: Some(irq), gate: Some(gate), kind }
-}
-
 const PERIPHERALS: &[PeripheralEntry] = &[
-    gated("TPM0", 56, 17, (6, 24), Tpm(6)),
-    gated("TPM1", 57, 18, (6, 25), Tpm(2)),
-    gated("TPM2", 58, 19, (6, 26), Tpm(2)),
-    gated("ADC0", 59, 15, (6, 27), Adc(ADC0)),
-    gated("LPUART0", 84, 12, (5, 20), Lpuart(LPUART0)),
-    gated("LPUART1", 85, 13, (5, 21), Lpuart(LPUART1)),
-    gated("FLEXIO", 95, 14, (5, 31), Flexio(FLEXIO)),
-    always("MCG", 100, None, McgLite),
-    always("OSC0", 101, None, Registers(OSC)),
-    gated("I2C0", 102, 8, (4, 6), I2c(I2C0)),
-    gated("I2C1", 103, 9, (4, 7), I2c(I2C1)),
-    gated("USB0", 114, 24, (4, 18), Usb(UsbSpec::KL27)),
-    always("LLWU", 124, Some(7), Llwu(LLWU)),
-    always("PMC", 125, Some(6), Pmc),
-    always("SMC", 126, None, Smc),
-    always("RCM", 127, None, RcmWithRom),
+    PeripheralEntry::gated("TPM0", 56, 17, (6, 24), Tpm(6)),
+    PeripheralEntry::gated("TPM1", 57, 18, (6, 25), Tpm(2)),
+    PeripheralEntry::gated("TPM2", 58, 19, (6, 26), Tpm(2)),
+    PeripheralEntry::gated("ADC0", 59, 15, (6, 27), Adc(ADC0)),
+    PeripheralEntry::gated("LPUART0", 84, 12, (5, 20), Lpuart(LPUART0)),
+    PeripheralEntry::gated("LPUART1", 85, 13, (5, 21), Lpuart(LPUART1)),
+    PeripheralEntry::gated("FLEXIO", 95, 14, (5, 31), Flexio(FLEXIO)),
+    PeripheralEntry::always("MCG", 100, None, McgLite),
+    PeripheralEntry::always("OSC0", 101, None, Registers(OSC)),
+    PeripheralEntry::gated("I2C0", 102, 8, (4, 6), I2c(I2C0)),
+    PeripheralEntry::gated("I2C1", 103, 9, (4, 7), I2c(I2C1)),
+    PeripheralEntry::gated("USB0", 114, 24, (4, 18), Usb(UsbSpec::KL27)),
+    PeripheralEntry::always("LLWU", 124, Some(7), Llwu(LLWU)),
+    PeripheralEntry::always("PMC", 125, Some(6), Pmc),
+    PeripheralEntry::always("SMC", 126, None, Smc),
+    PeripheralEntry::always("RCM", 127, None, RcmWithRom),
 ];
 
 // Pins by the manual's table "KL27 signal multiplexing and pin assignments".

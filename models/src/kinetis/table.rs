@@ -1,6 +1,8 @@
 //! How a chip of the family is described: a table of what it has, and the options of one specimen.
 
-use twinboard_sim::cpu::arm::CoreConfig;
+use std::sync::LazyLock;
+
+use twinboard_sim::cpu::arm::{CoreConfig, config};
 use twinboard_sim::wire::PinId;
 
 use super::adc16::{Adc16, AdcSpec};
@@ -68,6 +70,30 @@ pub struct PeripheralEntry {
     pub gate: Option<Gate>,
     /// What it is.
     pub kind: PeripheralKind,
+}
+
+impl PeripheralEntry {
+    /// One that always has its clock.
+    pub(super) const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: PeripheralKind) -> PeripheralEntry {
+        PeripheralEntry { name, slot, irq, gate: None, kind }
+    }
+
+    /// One with an interrupt and a clock gate.
+    pub(super) const fn gated(
+        name: &'static str,
+        slot: u8,
+        irq: u8,
+        gate: Gate,
+        kind: PeripheralKind,
+    ) -> PeripheralEntry {
+        PeripheralEntry { name, slot, irq: Some(irq), gate: Some(gate), kind }
+    }
+}
+
+/// The core of all chips of the family.
+pub(super) fn core() -> CoreConfig {
+    static WORDS: LazyLock<Vec<(u32, u32)>> = LazyLock::new(Vec::new);
+    CoreConfig { ppb: &WORDS, ..config::M0PLUS }
 }
 
 /// The register machine behind a slot.
