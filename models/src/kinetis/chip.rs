@@ -188,10 +188,7 @@ impl Kinetis {
 
     /// Replaces the contents of flash, from address 0; what `contents` does not cover is erased.
     pub fn set_flash(&mut self, contents: &[u8]) {
-        let region = self.core.memory_mut().region_mut(self.flash);
-        region.fill(0xFF);
-        let len = contents.len().min(region.len());
-        region[..len].copy_from_slice(&contents[..len]);
+        self.core.memory_mut().refill(self.flash, contents);
     }
 
     /// The core, for a debugger on the chip itself.

@@ -186,7 +186,7 @@ impl Nrf5 {
 
     /// Replaces the contents of flash, from address 0; what `contents` does not cover is erased.
     pub fn set_flash(&mut self, contents: &[u8]) {
-        fill(self.core.memory_mut().region_mut(self.flash), contents);
+        self.core.memory_mut().refill(self.flash, contents);
     }
 
     /// The contents of UICR.
@@ -197,7 +197,7 @@ impl Nrf5 {
 
     /// Replaces the contents of UICR; what `contents` does not cover is erased. Most of it counts from the next reset.
     pub fn set_uicr(&mut self, contents: &[u8]) {
-        fill(self.core.memory_mut().region_mut(self.uicr), contents);
+        self.core.memory_mut().refill(self.uicr, contents);
     }
 
     /// The core, for a debugger on the chip itself.
@@ -321,12 +321,6 @@ impl Nrf5 {
     fn bring_to(&mut self, at: Time) {
         self.run_to(at.0.div_ceil(CYCLE_PS), false);
     }
-}
-
-fn fill(region: &mut [u8], contents: &[u8]) {
-    region.fill(0xFF);
-    let len = contents.len().min(region.len());
-    region[..len].copy_from_slice(&contents[..len]);
 }
 
 fn time(cycle: u64) -> Time {

@@ -119,6 +119,15 @@ impl Memory {
         &self.bytes[region.start as usize..][..region.len as usize]
     }
 
+    /// Replaces the contents of a region of flash; what `contents` does not cover is erased, what does not fit is dropped.
+    pub fn refill(&mut self, id: RegionId, contents: &[u8]) {
+        let region = self.region_mut(id);
+        let len = contents.len().min(region.len());
+        let (filled, rest) = region.split_at_mut(len);
+        filled.copy_from_slice(&contents[..len]);
+        rest.fill(0xFF);
+    }
+
     /// The bytes of a region, to be changed.
     pub fn region_mut(&mut self, region: RegionId) -> &mut [u8] {
         let (start, len) = (self.regions[region.0].start as usize, self.regions[region.0].len as usize);
