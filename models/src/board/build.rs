@@ -388,8 +388,7 @@ fn nrf5(
             _ => return Err(BoardError::at(&entry.name, format!("AAA0, AAA1 or AAB0 was expected, not {code}"))),
         };
     }
-    let segments = options.target.map_or(&[][..], |image| &image.segments);
-    chip.image = segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect();
+    chip.image = options.target.map(Image::placed).unwrap_or_default();
     Ok(Nrf5::new(table, &chip))
 }
 

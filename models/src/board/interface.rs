@@ -116,10 +116,7 @@ fn nordic(
     config: &DapLinkConfig,
     wire: Box<dyn SwdWire>,
 ) -> Result<Nrf5, BoardError> {
-    let pin = |signal: &str| {
-        let place = emulated.pins.get(signal);
-        place.map(|place| chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))).transpose()
-    };
+    let pin = |signal: &str| signal_pin(emulated, signal);
     // What the firmware reads as its unique id: the part, DEVICEID, 0.
     let [_, low, high, _] = config.device_id;
     let mut chip = Nrf5::new(
@@ -128,7 +125,7 @@ fn nordic(
             device_id: u64::from(high) << 32 | u64::from(low),
             usb_socket: true,
             start: program.start,
-            image: program.image.segments.iter().map(|part| (part.address, part.bytes.clone())).collect(),
+            image: program.image.placed(),
             ..Options::default()
         },
     );
@@ -149,16 +146,13 @@ fn kinetis(
     config: &DapLinkConfig,
     wire: Box<dyn SwdWire>,
 ) -> Result<Kinetis, BoardError> {
-    let pin = |signal: &str| {
-        let place = emulated.pins.get(signal);
-        place.map(|place| chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))).transpose()
-    };
+    let pin = |signal: &str| signal_pin(emulated, signal);
     // What the firmware reads as its unique id: SIM_UIDL, SIM_UIDML, SIM_UIDMH, 0.
     let [low, middle, high, _] = config.device_id;
     let options = kinetis::Options {
         unique_id: [high, middle, low],
         start: program.start,
-        image: program.image.segments.iter().map(|part| (part.address, part.bytes.clone())).collect(),
+        image: program.image.placed(),
         ..kinetis::Options::default()
     };
     let mut chip = Kinetis::new(table, &options);
@@ -180,8 +174,11 @@ fn kinetis_chip(model: &str) -> Option<&'static kinetis::ChipTable> {
     kinetis::CHIPS.iter().copied().find(|table| table.name == model)
 }
 
-fn no_such_pin(emulated: &EmulatedEntry, place: &Spanned<String>) -> BoardError {
-    BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref()))
+/// The pin of the emulated chip that the board file gives the signal `name`, if it does.
+fn signal_pin(emulated: &EmulatedEntry, name: &str) -> Result<Option<PinId>, BoardError> {
+    let Some(place) = emulated.pins.get(name) else { return Ok(None) };
+    let wrong = || BoardError::at(place, format!("{} has no pin {}", emulated.model.as_ref(), place.as_ref()));
+    chip_pin(emulated, place).map(Some).ok_or_else(wrong)
 }
 
 /// What the native firmware is told; an emulated chip takes its unique id from it.
@@ -204,16 +201,13 @@ pub(super) enum Found {
 
 /// The pin of the interface chip that `name` means: a signal of the native firmware or of the emulated chip's table.
 pub(super) fn pin(entry: &ChipEntry, options: &PowerOn<'_>, name: &str) -> Result<Option<Found>, BoardError> {
-    let signal = entry.emulated.as_ref().and_then(|emulated| emulated.pins.get(name));
-    let Some(emulated) = in_force(entry, options) else {
-        return Ok(native_pin(name).map(Found::Pin).or(signal.map(|_| Found::Elsewhere)));
-    };
-    let Some(place) = signal else {
+    if let Some(emulated) = in_force(entry, options) {
         // The native firmware may have a pin that the chip has nothing for.
-        return Ok(native_pin(name).map(|_| Found::Elsewhere));
-    };
-    let pin = chip_pin(emulated, place).ok_or_else(|| no_such_pin(emulated, place))?;
-    Ok(Some(Found::Pin(pin)))
+        let absent = native_pin(name).map(|_| Found::Elsewhere);
+        return Ok(signal_pin(emulated, name)?.map(Found::Pin).or(absent));
+    }
+    let elsewhere = entry.emulated.as_ref().is_some_and(|emulated| emulated.pins.contains_key(name));
+    Ok(native_pin(name).map(Found::Pin).or(elsewhere.then_some(Found::Elsewhere)))
 }
 
 /// A pin of the emulated chip by the name that its manual gives it.

@@ -94,6 +94,12 @@ pub enum ImageError {
 pub const MAX_FILE: u64 = 64 << 20;
 
 impl Image {
+    /// The image's parts as a chip takes them: address, bytes.
+    #[must_use]
+    pub fn placed(&self) -> Vec<(u32, Vec<u8>)> {
+        self.segments.iter().map(|segment| (segment.address, segment.bytes.clone())).collect()
+    }
+
     /// Reads an image file. The format follows from the contents: ELF by its magic, hex by its first `:`, anything
     /// else is a binary for `binary_base`.
     ///

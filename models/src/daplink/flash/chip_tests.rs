@@ -53,7 +53,7 @@ fn pass(chip: &mut Nrf5, span: Span) {
 #[test]
 fn a_program_arrives_in_a_blank_chip() {
     let image = Image::parse(Path::new("demo.hex"), DEMO, MICROBIT_V2, 0).expect("an image");
-    let pieces: Vec<_> = image.segments.iter().map(|s| (s.address, s.bytes.clone())).collect();
+    let pieces = image.placed();
     let (result, chip, _) = program(blank(), false, pieces.clone());
     assert_eq!(result, Ok(()));
     let chip = chip.lock();
