@@ -3,6 +3,7 @@
 pub mod board;
 pub mod daplink;
 pub mod debug;
+pub mod fault;
 pub mod image;
 pub mod kinetis;
 pub mod native;

@@ -10,6 +10,7 @@ pub mod bus;
 pub mod chip;
 pub mod cpu;
 pub mod debug;
+pub mod fault;
 pub mod gdb;
 pub mod machine;
 pub mod pace;

@@ -13,6 +13,7 @@ use twinboard_sim::wire::{Drive, PinId, Signal};
 
 use super::control::{Looks, Plan};
 use super::ether::Antenna;
+use super::faults::Faults;
 use super::file::{BoardError, BoardFile, ChipEntry, JumperState, MatrixEntry, PressedLevel, Pull};
 use super::interface::{self, Found, InterfaceProgram, Made};
 use super::powered::{Button, Model, Net, Powered};
@@ -204,6 +205,7 @@ impl BoardFile {
             plan: Plan::default(),
             looks: Looks::default(),
             wild: Wild::default(),
+            faults: Faults::default(),
             speaker,
             contacts,
             relay: relays.into_values().next(),

@@ -3,6 +3,7 @@
 mod build;
 pub mod control;
 mod ether;
+mod faults;
 pub mod file;
 pub mod i2c;
 mod interface;

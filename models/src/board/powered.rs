@@ -11,11 +11,13 @@ use twinboard_sim::wire::{Drive, PinId};
 
 use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
+use super::faults::Faults;
 use super::parts::Contact;
 use super::relay::Relay;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
+use crate::fault::usb::FaultyPort;
 use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
 use crate::parts::led_matrix::SharedLedMatrix;
@@ -119,6 +121,7 @@ pub struct Powered {
     pub(super) plan: Plan,
     pub(super) looks: Looks,
     pub(super) wild: Wild,
+    pub(super) faults: Faults,
 }
 
 /// There is no such button.
@@ -201,6 +204,9 @@ impl Machine for Powered {
         if self.plan.next() <= self.now() {
             self.follow_plan();
         }
+        if self.faults.next() <= self.now() {
+            self.faults.pass(self.board.now());
+        }
         self.look_for_incidents();
         if self.looks.next() <= self.now() {
             self.look();
@@ -216,6 +222,10 @@ impl Machine for Powered {
     }
 
     fn with_port(&mut self, index: usize, f: &mut dyn FnMut(&mut dyn UsbPort)) {
-        self.board.with_port(index, f);
+        let Powered { board, faults, .. } = self;
+        if faults.usb.is_empty() || index != 0 {
+            return board.with_port(index, f);
+        }
+        board.with_port(index, &mut |port| f(&mut FaultyPort::new(port, &mut faults.usb)));
     }
 }
