@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::commands::ctl::CtlOptions;
+use crate::commands::scenario::ScenarioCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Simulates whole development boards: interface MCU, target MCU and the wires between them, behind a real USB device.
@@ -70,6 +71,9 @@ pub enum Command {
         #[command(flatten)]
         options: BoardOptions,
     },
+    /// Make boards misbehave on purpose, and judge what comes of it.
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
     /// Act on a board that runs: press, tilt, unplug, look at its display.
     Ctl(CtlOptions),
     /// Recognise and verify official images.

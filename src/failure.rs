@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use miette::{LabeledSpan, NamedSource, Report, miette};
 use twinboard_models::board::BoardError;
+use twinboard_scenarios::language::ScenarioError;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -28,6 +29,15 @@ impl Failure {
 
     /// A board file is wrong.
     pub fn board(file: &Path, text: &str, error: &BoardError) -> Failure {
+        let labels = error.span.clone().map(|span| LabeledSpan::at(span, "here"));
+        Failure::Input(
+            miette!(labels = labels.into_iter().collect::<Vec<_>>(), "{error}")
+                .with_source_code(NamedSource::new(file.display().to_string(), text.to_string())),
+        )
+    }
+
+    /// A scenario is wrong.
+    pub fn scenario(file: &Path, text: &str, error: &ScenarioError) -> Failure {
         let labels = error.span.clone().map(|span| LabeledSpan::at(span, "here"));
         Failure::Input(
             miette!(labels = labels.into_iter().collect::<Vec<_>>(), "{error}")

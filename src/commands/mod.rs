@@ -7,6 +7,7 @@ mod demo;
 mod flash;
 mod images;
 mod run;
+pub mod scenario;
 mod vm;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Vm { boards, listen, control, options, command } => {
             vm::run(&boards, listen, control.as_deref(), &options, command)
         }
+        Command::Scenario(command) => scenario::run(command),
         Command::Ctl(options) => ctl::run(options),
     }
 }

@@ -36,6 +36,12 @@ impl Powered {
         self.wild.symbols = Some(symbols);
     }
 
+    /// Where the function or variable `name` of the target's program is, if it is known.
+    #[must_use]
+    pub fn address_of(&self, name: &str) -> Option<u32> {
+        self.wild.symbols.as_ref()?.address(name)
+    }
+
     /// Where programs went wrong so far, a line each, in the order in which it was noticed.
     #[must_use]
     pub fn incidents(&self) -> &[String] {

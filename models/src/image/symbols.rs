@@ -1,5 +1,6 @@
 //! Names of functions, from an ELF file's symbol table.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use object::read::elf::ElfFile32;
@@ -21,6 +22,8 @@ struct Function {
 pub struct Symbols {
     /// By rising address.
     functions: Vec<Function>,
+    /// Functions and variables by name.
+    places: BTreeMap<String, u32>,
     image: Image,
 }
 
@@ -62,9 +65,16 @@ impl Symbols {
                 Some(Function { address, size: u32::try_from(symbol.size()).ok()?, name: demangled(name) })
             })
             .collect();
+        let places = file.symbols().filter(|symbol| symbol.is_definition()).filter_map(|symbol| {
+            let wanted = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data | SymbolKind::Unknown);
+            let name = symbol.name().ok().filter(|name| wanted && !name.is_empty() && !name.starts_with('$'))?;
+            let address = u32::try_from(symbol.address()).ok()?;
+            Some((demangled(name), if symbol.kind() == SymbolKind::Text { address & !1 } else { address }))
+        });
+        let places = places.collect();
         // Of several names for one place the one with a size comes last, and is found.
         functions.sort_by(|a, b| (a.address, a.size, &b.name).cmp(&(b.address, b.size, &a.name)));
-        Ok(Symbols { functions, image })
+        Ok(Symbols { functions, places, image })
     }
 
     /// Whether there are any.
@@ -92,6 +102,12 @@ impl Symbols {
             return None;
         }
         Some(if offset == 0 { function.name.clone() } else { format!("{}+{offset:#x}", function.name) })
+    }
+
+    /// Where the function or variable called `name` is; static ones of the same name are taken for one.
+    #[must_use]
+    pub fn address(&self, name: &str) -> Option<u32> {
+        self.places.get(name).copied()
     }
 
     fn byte(&self, address: u32) -> Option<u8> {

@@ -53,6 +53,15 @@ impl WriteOrder {
     ];
 }
 
+/// The order in which the sectors of a file are written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Orders {
+    /// As somebody does it.
+    As(WriteOrder),
+    /// These regions of the file system, as they are in the end, one after the other.
+    Regions(Vec<Region>),
+}
+
 /// Consecutive sectors that go out in one WRITE.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Run {
@@ -213,6 +222,19 @@ impl Stages {
     }
 }
 
+/// The WRITEs that write the given regions, one after the other.
+fn plan_regions<B: BlockDevice>(
+    volume: &Volume<B>,
+    regions: &[Region],
+    name: &str,
+    data: &[u8],
+) -> Result<Vec<Run>, DriveError> {
+    let mut plan = Plan { layout: volume.layout(), runs: Vec::new() };
+    let file = Stages::of(volume, name, data)?;
+    plan.write(&file.last, regions.iter().copied());
+    Ok(plan.runs)
+}
+
 struct Plan {
     layout: Layout,
     runs: Vec<Run>,
@@ -313,13 +335,32 @@ impl<M: Machine> Drive<'_, M> {
         limit: u64,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Copied, DriveError> {
+        self.copy_ordered(name, data, &Orders::As(order), limit, progress)
+    }
+
+    /// As [`Drive::copy_watched`], with the sectors in any order. `progress` is told of the whole before anything is written.
+    ///
+    /// # Errors
+    /// As [`Drive::copy`].
+    pub fn copy_ordered(
+        &mut self,
+        name: &str,
+        data: &[u8],
+        orders: &Orders,
+        limit: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Copied, DriveError> {
         self.wait_ready(VERDICT_WITHIN)?;
         let volume = Volume::mount(&mut *self)?;
         let room = volume.free()?;
         let fits = usize::try_from(room).map_or(data.len(), |room| room.min(data.len()));
-        let runs = plan(&volume, order, name, &data[..fits])?;
+        let runs = match orders {
+            Orders::As(order) => plan(&volume, *order, name, &data[..fits])?,
+            Orders::Regions(regions) => plan_regions(&volume, regions, name, &data[..fits])?,
+        };
         let start = self.host().now();
         let total = runs.iter().map(|run| run.data.len() as u64).sum();
+        progress(0, total);
         let mut written = 0;
         let mut interrupted = (fits < data.len()).then_some(DriveError::NoSpace);
         for run in runs {

@@ -15,6 +15,7 @@
 //! is kept by the host.
 
 pub mod adi;
+pub mod beside;
 pub mod bot;
 pub mod copy;
 pub mod dap;
@@ -87,6 +88,9 @@ pub struct Host<M> {
     /// The tag of the last bulk-only command.
     tag: u32,
     serial: Option<serial::Reader>,
+    attending: beside::Attending<M>,
+    /// URBs in flight whose end nobody waits for.
+    unattended: Vec<UrbId>,
 }
 
 impl<M: Machine> Host<M> {
@@ -110,6 +114,8 @@ impl<M: Machine> Host<M> {
             ended: Vec::new(),
             tag: 0,
             serial: None,
+            attending: beside::Attending::default(),
+            unattended: Vec::new(),
         }
     }
 
@@ -172,8 +178,7 @@ impl<M: Machine> Host<M> {
     pub fn sleep(&mut self, span: Span) {
         let until = self.now() + span;
         while self.now() < until {
-            self.vhc.run(&mut self.machine, until);
-            self.collect();
+            self.turn(until);
         }
     }
 
@@ -181,8 +186,7 @@ impl<M: Machine> Host<M> {
     pub fn wait_gone(&mut self, within: Span) -> bool {
         let until = self.now() + within;
         while self.is_present() && self.now() < until {
-            self.vhc.run(&mut self.machine, until);
-            self.collect();
+            self.turn(until);
         }
         !self.is_present()
     }
@@ -208,7 +212,7 @@ impl<M: Machine> Host<M> {
                 self.vhc.cancel(id);
                 return Err(UsbError::Timeout { endpoint, limit: within });
             }
-            self.vhc.run(&mut self.machine, until);
+            self.turn(until);
         }
     }
 
@@ -264,6 +268,10 @@ impl<M: Machine> Host<M> {
     /// Takes in the URBs that have ended.
     fn collect(&mut self) {
         while let Some(completion) = self.vhc.pop() {
+            if let Some(place) = self.unattended.iter().position(|&id| id == completion.urb.id) {
+                self.unattended.swap_remove(place);
+                continue;
+            }
             match &mut self.serial {
                 Some(serial) if serial.owns(completion.urb.id) => {
                     if let Some(again) = serial.take(completion) {
@@ -281,6 +289,7 @@ impl<M: Machine> Host<M> {
         self.serial = None;
         self.vhc.cancel_all();
         self.ended.clear();
+        self.unattended.clear();
     }
 
     /// The first interface, in its first setting, that `wanted` accepts.

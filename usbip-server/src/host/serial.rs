@@ -56,6 +56,14 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    pub(super) fn received(&mut self) -> &mut VecDeque<u8> {
+        &mut self.received
+    }
+
+    pub(super) fn data_out(&self) -> u8 {
+        self.data_out
+    }
+
     pub(super) fn owns(&self, id: UrbId) -> bool {
         self.in_flight.contains(&id)
     }
@@ -193,7 +201,7 @@ impl<M: Machine> Serial<'_, M> {
                 let end = end.unwrap_or(received.len());
                 return Ok(self.reader()?.received.drain(..end).collect());
             }
-            self.host.vhc.run(&mut self.host.machine, until);
+            self.host.turn(until);
         }
     }
 

@@ -291,6 +291,12 @@ impl Vhc {
         (pipe.kind, pipe.interval)
     }
 
+    /// Bytes that the device took on the OUT endpoint `endpoint` since the last bus reset.
+    #[must_use]
+    pub fn taken(&self, endpoint: u8) -> u64 {
+        self.pipes[usize::from(endpoint & 0xf)].taken
+    }
+
     /// Whether [`Vhc::pop`] has something.
     #[must_use]
     pub fn has_ended(&self) -> bool {

@@ -91,6 +91,8 @@ pub(super) struct Pipe {
     /// IN of a serial port: until when the host counts as reading on, so that without a URB it is behind.
     pub(super) read_until: Time,
     pub(super) queue: VecDeque<Transfer>,
+    /// OUT: bytes that the device took.
+    pub(super) taken: u64,
     errors: u8,
 }
 
@@ -108,6 +110,7 @@ impl Pipe {
             reply_until: Time::ZERO,
             read_until: Time::ZERO,
             queue: VecDeque::new(),
+            taken: 0,
             errors: 0,
         }
     }
@@ -206,6 +209,7 @@ impl Pipe {
                 self.errors = 0;
                 self.toggle = !self.toggle;
                 transfer.offset += sent;
+                self.taken += sent as u64;
                 transfer.zero_packet &= sent != 0;
                 let more = transfer.offset < transfer.urb.buffer.len() || transfer.zero_packet;
                 if more { Verdict::Moved } else { self.data_done(Stage::StatusIn) }

@@ -235,6 +235,18 @@ impl Powered {
         }
     }
 
+    /// How many bytes the target has sent on its serial wire since somebody began to listen.
+    #[must_use]
+    pub fn heard_total(&self) -> u64 {
+        self.tap.as_ref().map_or(0, SerialTap::total)
+    }
+
+    /// What it has sent behind the first `from` bytes, as far as it is still kept (4096 bytes).
+    #[must_use]
+    pub fn heard_since(&self, from: u64) -> Vec<u8> {
+        self.tap.as_ref().map_or_else(Vec::new, |tap| tap.since(from))
+    }
+
     fn serial_text(&mut self) -> Result<SerialText, ActError> {
         self.listen();
         self.tap.as_ref().map(SerialTap::text).ok_or(ActError::Missing("serial port"))

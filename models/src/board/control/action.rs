@@ -1,11 +1,12 @@
 //! Actions and their answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::parts::led_matrix::SIZE;
 
 /// Something that a person does with a board.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Presses a button (or touches the logo) and holds it; with `ms`, lets go after so many milliseconds.
@@ -111,7 +112,7 @@ pub enum Action {
 }
 
 /// What is held against a wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PinSetting {
     /// A wire from the supply.

@@ -1,0 +1,50 @@
+//! What a failing run leaves: its report, all wires as VCD, the serial log, the board's state, and the command that repeats
+//! it. As runs are deterministic, the run is simply done again with everything recorded.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use twinboard_scenarios::report::{Report, human};
+use twinboard_scenarios::run::{Prepared, Settings};
+use twinboard_sim::machine::Machine;
+use twinboard_sim::trace::{Sink, VcdSink};
+
+use super::files::Loaded;
+use crate::failure::Failure;
+use crate::state;
+
+/// Leaves the evidence of `report` in a folder below `root`; which.
+pub fn leave(loaded: &Loaded, prepared: &Prepared, report: &Report, root: &Path) -> Result<PathBuf, Failure> {
+    let folder = root.join(format!("{}-{}", report.name.replace(['/', '\\'], "-"), report.seed));
+    let unwritable = |error: std::io::Error| {
+        Failure::input(format!("{}: {error}", folder.display()), "give a folder that can be written with --evidence")
+    };
+    fs::create_dir_all(&folder).map_err(unwritable)?;
+    let vcd = folder.join("wires.vcd");
+    let settings = Settings {
+        seed: Some(report.seed),
+        sink: Some(Box::new(move |board, names| {
+            let out = BufWriter::new(File::create(&vcd).ok()?);
+            VcdSink::new(out, board, names).ok().map(|sink| Box::new(sink) as Box<dyn Sink>)
+        })),
+        ..Settings::default()
+    };
+    let again = prepared.run(settings).map_err(|error| Failure::scenario(&loaded.path, &loaded.text, &error))?;
+    let put = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).map_err(unwritable);
+    put("report.json", serde_json::to_string_pretty(report).map_err(Failure::job)?.as_bytes())?;
+    put("report.txt", (human(report, true) + "\n").as_bytes())?;
+    put("serial.log", &again.serial)?;
+    put("scenario.toml", loaded.text.as_bytes())?;
+    let repeat = format!("twinboard scenario run {} --seed {} --verbose\n", loaded.path.display(), report.seed);
+    put("repeat.txt", repeat.as_bytes())?;
+    let board = &again.board;
+    let state = folder.join("state");
+    fs::create_dir_all(&state).map_err(unwritable)?;
+    let screen = board.screen().unwrap_or_default();
+    let incidents = board.incidents().join("\n");
+    let text = format!("time {:?}\n\ndisplay\n{screen}\nprograms gone wrong\n{incidents}\n", board.now());
+    fs::write(state.join("board.txt"), text).map_err(unwritable)?;
+    state::save(&state, 0, board, None)?;
+    Ok(folder)
+}
