@@ -7,7 +7,7 @@ use twinboard_sim::fault::{Lasting, Plan};
 use twinboard_sim::time::Time;
 
 use crate::language::fault::{ArmedBy, FaultEntry};
-use crate::language::step::{DropStep, Expect, Outcome, Quantity, SerialStep, Step, WaitStep};
+use crate::language::step::{DebugStep, DropStep, Expect, Outcome, Quantity, SerialStep, Step, WaitStep};
 use crate::language::units::span_text;
 use crate::language::{HostKind, Scenario};
 use crate::points;
@@ -146,6 +146,12 @@ pub fn step(step: &Step) -> String {
             let packets: Vec<_> = gdb.exchange.iter().map(|one| one.send.as_str()).collect();
             format!("send GDB packets: {}", packets.join("; "))
         }
+        Step::Debug(action) => match action {
+            DebugStep::Halt => "a debugger halts the target".into(),
+            DebugStep::Run => "the debugger lets the target run".into(),
+            DebugStep::Step => "the debugger executes one instruction".into(),
+            DebugStep::Reset => "the debugger resets the target".into(),
+        },
         Step::Shell(shell) => format!("run in the virtual machine: {}", shell.run.trim()),
         Step::Wait(wait) => format!("wait until {}", event(wait)),
         Step::Sleep(sleep) => {

@@ -150,7 +150,7 @@ impl<'s> Walk<'s> {
             Step::PowerCut(cut) if cut.span.0 == Span::ZERO => {
                 Err(ScenarioError::at(place, "for: more than no time was expected"))
             }
-            Step::PowerCut(_) | Step::Do(_) => Ok(()),
+            Step::PowerCut(_) | Step::Do(_) | Step::Debug(_) => Ok(()),
             Step::Dap(dap) => {
                 if dap.exchange.is_empty() {
                     return Err(ScenarioError::at(place, "exchange: at least one packet was expected"));
@@ -206,7 +206,7 @@ impl<'s> Walk<'s> {
                 }
                 for (index, branch) in branches.iter().enumerate() {
                     let others = branches.iter().enumerate().filter(|(other, _)| *other != index);
-                    let drops = others.flat_map(|(_, branch)| branch).any(|step| drops(step));
+                    let drops = others.flat_map(|(_, branch)| branch).any(drops);
                     self.steps(branch, Around { depth: around.depth + 1, branch: Some(drops) })?;
                 }
                 Ok(())
@@ -224,6 +224,7 @@ impl<'s> Walk<'s> {
                 | Step::Serial(_)
                 | Step::Dap(_)
                 | Step::Gdb(_)
+                | Step::Debug(_)
                 | Step::Connect(_)
                 | Step::Parallel(_)
                 | Step::Measure(_),
@@ -403,7 +404,13 @@ impl<'s> Walk<'s> {
 /// Whether a step, or one in it, uses the host's drivers.
 fn uses_host(step: &Spanned<Step>) -> bool {
     match step.as_ref() {
-        Step::Drop(_) | Step::Dap(_) | Step::Gdb(_) | Step::Connect(_) | Step::Shell(_) | Step::PowerCut(_) => true,
+        Step::Drop(_)
+        | Step::Dap(_)
+        | Step::Gdb(_)
+        | Step::Debug(_)
+        | Step::Connect(_)
+        | Step::Shell(_)
+        | Step::PowerCut(_) => true,
         Step::Expect(expect) => {
             expect.fail.is_some()
                 || expect.file.is_some()

@@ -68,11 +68,11 @@ pub fn load(reference: &str, folder: &Path, images: &Path) -> Result<Source, Sou
         }
         None => folder.join(reference),
     };
-    let size = fs::metadata(&path).map_err(|error| wrong(format!("{}: {error}", path.display())))?.len();
+    let size = fs::metadata(&path).map_err(|error| wrong(format!("{reference}: {error}")))?.len();
     if size > MAX_FILE {
-        return Err(wrong(format!("{}: {size} bytes, at most {MAX_FILE} were expected", path.display())));
+        return Err(wrong(format!("{reference}: {size} bytes, at most {MAX_FILE} were expected")));
     }
-    let data = fs::read(&path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+    let data = fs::read(&path).map_err(|error| wrong(format!("{reference}: {error}")))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Source { name, data })
 }

@@ -29,6 +29,8 @@ pub enum Step {
     Dap(DapStep),
     /// Exchanges packets of GDB's remote serial protocol with the core of a chip.
     Gdb(GdbStep),
+    /// A debugger takes hold of the target's core through the probe, or lets it go.
+    Debug(DebugStep),
     /// Runs a shell command in the virtual machine (`host = "vm"`).
     Shell(ShellStep),
     /// Waits for an event.
@@ -62,6 +64,7 @@ impl Step {
             Step::Connect(_) => "connect",
             Step::Dap(_) => "dap",
             Step::Gdb(_) => "gdb",
+            Step::Debug(_) => "debug",
             Step::Shell(_) => "shell",
             Step::Wait(_) => "wait",
             Step::Sleep(_) => "sleep",
@@ -87,6 +90,12 @@ pub struct DropStep {
     /// A program for the target of so many bytes, as Intel HEX: a vector table, then a pattern; it loops.
     #[schemars(with = "Option<Size>")]
     pub program: Option<Spanned<Size>>,
+    /// The file ends after this part of it.
+    #[schemars(with = "Option<Percent>")]
+    pub cut: Option<Spanned<Percent>>,
+    /// The first hex digit behind this part of the file is another one.
+    #[schemars(with = "Option<Percent>")]
+    pub flip: Option<Spanned<Percent>>,
     /// Its name on the drive; by default the file's.
     pub name: Option<String>,
     /// Who copies, and so in which order the sectors are written.
@@ -308,6 +317,20 @@ pub struct GdbExchange {
     /// A regular expression for the answer.
     #[schemars(with = "Option<String>")]
     pub expect: Option<Spanned<String>>,
+}
+
+/// What a debugger does with the target's core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DebugStep {
+    /// Connects and halts it.
+    Halt,
+    /// Lets it go on.
+    Run,
+    /// Executes one instruction.
+    Step,
+    /// Resets the chip (SYSRESETREQ) and lets it run.
+    Reset,
 }
 
 /// A command in the virtual machine.

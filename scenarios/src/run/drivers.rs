@@ -11,9 +11,9 @@ use super::{DropTimes, Failed, Run, expect};
 use crate::language::check;
 use crate::language::source::{self, Source};
 use crate::language::step::{
-    CopiedBy, DapExchange, DapInterface, DapStep, DropStep, Expect, Outcome, RegionName, Step,
+    CopiedBy, DapExchange, DapInterface, DapStep, DebugStep, DropStep, Expect, Outcome, RegionName, Step,
 };
-use crate::language::units::span_text;
+use crate::language::units::{Percent, span_text};
 
 /// How long a board may take to come onto the bus if nothing is said.
 const CONNECT_WITHIN: Span = Span::secs(10);
@@ -45,6 +45,7 @@ impl Run<'_> {
                 Ok(Some(device.product.clone()))
             }
             Step::Dap(dap) => self.dap(dap).map(|()| None),
+            Step::Debug(action) => self.debug(*action).map(|()| None),
             Step::Gdb(gdb) => super::gdb::exchange(&mut self.host, gdb, self.until).map(|()| None),
             other => Err(Failed::new(format!("{}: not with the in-process host", other.verb()))),
         }
@@ -107,6 +108,15 @@ impl Run<'_> {
         };
         if let Some(name) = &drop.name {
             source.name.clone_from(name);
+        }
+        let place = |part: &Spanned<Percent>| (source.data.len() as f64 * part.as_ref().0 / 100.0) as usize;
+        if let Some(from) = drop.flip.as_ref().map(place) {
+            let digit = source.data.iter_mut().skip(from).find(|byte| byte.is_ascii_hexdigit());
+            let digit = digit.ok_or_else(|| Failed::new("flip: there is no hex digit behind this part of the file"))?;
+            *digit = if *digit == b'0' { b'1' } else { b'0' };
+        }
+        if let Some(end) = drop.cut.as_ref().map(|part| (source.data.len() as f64 * part.as_ref().0 / 100.0) as usize) {
+            source.data.truncate(end);
         }
         Ok(source)
     }
@@ -212,6 +222,25 @@ impl Run<'_> {
             expect::drive(&mut self.host, wanted)?;
         }
         Ok(())
+    }
+
+    /// What a debugger does, over version 2 of CMSIS-DAP if the probe has it.
+    fn debug(&mut self, action: DebugStep) -> Result<(), Failed> {
+        self.connect(CONNECT_WITHIN)?;
+        let failed = |error: &dyn std::fmt::Display| Failed::new(format!("debugger: {error}"));
+        let has_v2 = self.host.dap_v2().is_ok();
+        let dap = if has_v2 { self.host.dap_v2() } else { self.host.dap_v1() };
+        let mut adi = dap.map_err(|error| failed(&error))?.adi();
+        if action == DebugStep::Halt {
+            adi.connect().map_err(|error| failed(&error))?;
+        }
+        match action {
+            DebugStep::Halt => adi.halt(),
+            DebugStep::Run => adi.run(),
+            DebugStep::Step => adi.step(),
+            DebugStep::Reset => adi.reset_and_run(),
+        }
+        .map_err(|error| failed(&error))
     }
 
     fn dap(&mut self, step: &DapStep) -> Result<(), Failed> {

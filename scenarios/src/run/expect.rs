@@ -92,7 +92,7 @@ pub(super) fn drive(host: &mut Host<Powered>, expect: &Expect) -> Result<(), Str
     let volume = Volume::mount(&mut drive).map_err(read)?;
     if let Some(wanted) = &expect.drive {
         let label = volume.label().map_err(read)?.unwrap_or_default();
-        if label.trim() != wanted.as_ref() {
+        if label.trim_matches(['\0', ' ']) != wanted.as_ref() {
             return Err(format!("the drive {} was expected, it is {label}", wanted.as_ref()));
         }
     }

@@ -32,6 +32,9 @@ use crate::report::{FaultReport, MeasureReport, Reason, Report, StepReport, Verd
 use branch::Branches;
 use doing::{Doing, Poll};
 
+/// Makes a sink for a board of this name whose nets have these names.
+pub type MakeSink = Box<dyn FnOnce(&str, &[String]) -> Option<Box<dyn Sink>>>;
+
 /// How a scenario is run.
 #[derive(Default)]
 pub struct Settings {
@@ -40,7 +43,7 @@ pub struct Settings {
     /// How the chips run.
     pub driver: Driver,
     /// Sees every edge, beside the fingerprint: a VCD writer. Is given the nets' names.
-    pub sink: Option<Box<dyn FnOnce(&str, &[String]) -> Option<Box<dyn Sink>>>>,
+    pub sink: Option<MakeSink>,
     /// Leaves the debug wires' edges out of the fingerprint, which is several times faster.
     pub fast: bool,
 }

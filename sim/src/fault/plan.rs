@@ -56,7 +56,7 @@ impl Dice {
     /// A number from 0 to `below` - 1; 0 if `below` is 0.
     pub fn below(&mut self, below: u32) -> u32 {
         // The bias is below 2^-32 per value, which no fault can show.
-        (u64::from(self.0.next_u32()) * u64::from(below) >> 32) as u32
+        ((u64::from(self.0.next_u32()) * u64::from(below)) >> 32) as u32
     }
 
     /// 32 random bits.
