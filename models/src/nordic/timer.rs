@@ -82,7 +82,12 @@ impl Timer {
 
     /// Core cycles per tick.
     fn period(&self) -> u64 {
-        PCLK16M << self.prescaler
+        1 << self.shift()
+    }
+
+    /// The binary logarithm of [`Timer::period`].
+    fn shift(&self) -> u32 {
+        PCLK16M.trailing_zeros() + self.prescaler
     }
 
     /// BITMODE: 0 = 16, 1 = 8, 2 = 24, 3 = 32 bits.
@@ -135,9 +140,11 @@ impl Timer {
 
     fn advance(&mut self, now: u64) {
         if self.running && self.mode == 0 {
-            let ticks = (now - self.synced) / self.period();
-            self.synced += ticks * self.period();
-            self.tick(ticks, self.synced);
+            let ticks = (now - self.synced) >> self.shift();
+            if ticks > 0 {
+                self.synced += ticks << self.shift();
+                self.tick(ticks, self.synced);
+            }
         }
     }
 

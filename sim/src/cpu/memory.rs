@@ -51,6 +51,13 @@ impl Window {
         let offset = address.wrapping_sub(self.base);
         (offset < self.len).then(|| self.start.wrapping_add(offset))
     }
+
+    /// The arena offset of `address`, if the window contains `len` bytes from there on.
+    #[inline(always)]
+    pub fn span(&self, address: u32, len: u32) -> Option<u32> {
+        let offset = address.wrapping_sub(self.base);
+        (offset < self.len && self.len - offset >= len).then(|| self.start.wrapping_add(offset))
+    }
 }
 
 /// What became of a store through an open window.
@@ -91,7 +98,9 @@ pub struct Memory {
 impl Memory {
     /// Adds `len` bytes, all `fill`, at `base`.
     pub fn add(&mut self, kind: Kind, base: u32, len: u32, fill: u8) -> RegionId {
-        let start = (self.bytes.len() as u32).next_multiple_of(1 << BLOCK_SHIFT);
+        // Between two regions nothing is ever decoded: execution that runs off the end of one is noticed.
+        let gap = if self.regions.is_empty() { 0 } else { IT_REACH as u32 };
+        let start = (self.bytes.len() as u32 + gap).next_multiple_of(1 << BLOCK_SHIFT);
         self.bytes.resize(start as usize, 0);
         self.bytes.resize((start + len) as usize, fill);
         // A fresh allocation of zeros costs no memory until it is used.
@@ -256,14 +265,33 @@ impl Memory {
         Stored::Done
     }
 
+    /// `len` bytes at arena offset `at`.
+    #[inline(always)]
+    pub(super) fn run(&self, at: u32, len: u32) -> Option<&[u8]> {
+        self.bytes.get(at as usize..)?.get(..len as usize)
+    }
+
+    /// `len` bytes at arena offset `at` to be written, if nothing depends on them: neither a decoded instruction nor
+    /// somebody who watches.
+    #[inline(always)]
+    pub(super) fn plain_run_mut(&mut self, at: u32, len: u32) -> Option<&mut [u8]> {
+        let (at, len) = (at as usize, len as usize);
+        let last = (at + len).saturating_sub(1);
+        let blocks = self.decoded.get(at >> BLOCK_SHIFT..=last >> BLOCK_SHIFT)?;
+        if blocks.contains(&true) {
+            return None;
+        }
+        self.bytes.get_mut(at..)?.get_mut(..len)
+    }
+
     /// The word at arena offset `at`.
     pub(super) fn word(&self, at: u32) -> u32 {
         self.load(at).map_or(0, u32::from_le_bytes)
     }
 
-    /// The decoded instruction at arena offset `at`; 0 if there is none.
+    /// The decoded instruction at arena offset `at`; 0 if there is none, as everywhere outside the regions.
     #[inline(always)]
-    pub(super) fn slot(&self, at: u32) -> u64 {
+    pub(super) fn slot(&self, at: u64) -> u64 {
         self.slots.get((at >> 1) as usize).copied().unwrap_or(0)
     }
 

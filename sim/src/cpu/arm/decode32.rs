@@ -206,6 +206,22 @@ impl Wide {
         }
     }
 
+    /// A single load or store with write-back.
+    fn moving(&self, load: bool, size: u32, signed: bool, addressing: Addressing) -> Op {
+        let simple = !signed && self.t != self.n && self.t < 13 && self.n < 13;
+        let kind = match (simple, load, size) {
+            (true, true, 0) => kind::LDRB_MOVE,
+            (true, true, 1) => kind::LDRH_MOVE,
+            (true, true, 2) => kind::LDR_MOVE,
+            (true, false, 0) => kind::STRB_MOVE,
+            (true, false, 1) => kind::STRH_MOVE,
+            (true, false, 2) => kind::STR_MOVE,
+            _ => kind::LOAD_STORE,
+        };
+        let imm = addressing.with_access(load, size, signed).0;
+        self.op(kind).with_a(self.t).with_b(self.n).with_c(self.m).with_imm(imm)
+    }
+
     /// Single loads and stores (A5.3.7 to A5.3.10).
     fn single(&self) -> Op {
         let (signed, load, size) = (self.bit(24), self.bit(20), self.field(21, 2));
@@ -263,7 +279,7 @@ impl Wide {
                     general(Addressing(Addressing::new(imm8, true, false).0 | Addressing::UNPRIVILEGED))
                 }
                 (true, false, false) => with_offset(offset8),
-                _ => general(Addressing::new(offset8, index, write_back)),
+                _ => self.moving(load, size, signed, Addressing::new(offset8, index, write_back)),
             };
         }
         if self.field(6, 5) != 0 {

@@ -51,7 +51,7 @@ impl Core {
             return Ok(None);
         }
         let in_it = self.regs.itstate != 0;
-        let cached = Op(self.memory.slot(at));
+        let cached = Op(self.memory.slot(at.into()));
         let usable = !matches!(cached.kind(), kind::UNDECODED | kind::BREAK);
         if usable && in_it == (cached.kind() == kind::IT_BODY) {
             return Ok(Some(cached));
@@ -59,7 +59,7 @@ impl Core {
         let op = self.decode(window, pc, in_it)?;
         // A place that somebody wants to know of.
         let breaks = self.memory.aliases(at).any(|address| self.is_breakpoint(address)) || self.spin.marks(at);
-        self.memory.set_slot(at, if breaks { Op::new(kind::BREAK, 2).0 } else { op.0 });
+        self.memory.set_slot(at, if breaks { Op::BREAK.0 } else { op.0 });
         Ok(Some(op))
     }
 
@@ -110,7 +110,7 @@ impl Core {
     /// Makes sure that the instruction at `pc`, which lies in an IT block, is not taken for one outside.
     fn prepare_it(&mut self, pc: u32) {
         if let Some(at) = self.fast.fetch.offset(pc)
-            && Op(self.memory.slot(at)).kind() != kind::IT_BODY
+            && Op(self.memory.slot(at.into())).kind() != kind::IT_BODY
         {
             self.memory.clear_slot(at);
         }

@@ -147,7 +147,7 @@ fn stores(op: Op) -> bool {
     match op.kind() {
         kind::STR_IMM | kind::STRB_IMM | kind::STRH_IMM | kind::STR_REG | kind::STRB_REG | kind::STRH_REG => true,
         kind::STRD | kind::STM | kind::PUSH => true,
-        kind::LOAD_STORE => !super::loadstore::is_load(op),
+        kind::LOAD_STORE..=kind::STRH_MOVE => !super::loadstore::is_load(op),
         // The bit L of LDREX and STREX, VLDR and VSTR.
         kind::EXCLUSIVE | kind::VFP => op.imm() >> 20 & 1 == 0,
         _ => false,

@@ -4,7 +4,7 @@
 //! instructions are done in place, the others by [`Core::execute_slow`].
 
 use super::Core;
-use super::loadstore::Width;
+use super::loadstore::{Addressing, Width};
 use super::op::{Op, kind};
 use crate::cpu::Mmio;
 
@@ -13,30 +13,47 @@ use crate::cpu::Mmio;
 struct Place {
     pc: u32,
     cycle: u64,
+    /// From the PC to its place in the memory's arena; see [`Core::distance`].
+    distance: u64,
 }
 
+/// The distance from a PC that no window is open for: no instruction is decoded so far out.
+const CLOSED: u64 = 1 << 62;
+
 impl Core {
+    /// From `pc` to its place in the memory's arena, if the fetch window is open there.
+    ///
+    /// It stays the same from one instruction to the next, and there is nothing decoded beyond the window's end. So
+    /// only where the program branches the inner loop has to ask whether the window is left.
+    #[inline(always)]
+    fn distance(&self, pc: u32) -> u64 {
+        let fetch = &self.fast.fetch;
+        if pc.wrapping_sub(fetch.base) < fetch.len {
+            u64::from(fetch.start).wrapping_sub(fetch.base.into())
+        } else {
+            CLOSED
+        }
+    }
+
     /// Executes instructions until the cycle count reaches `limit`, at least one.
     pub(super) fn interpret<M: Mmio>(&mut self, mmio: &mut M) {
-        let mut place = Place { pc: self.pc, cycle: self.cycle };
+        let mut place = Place { pc: self.pc, cycle: self.cycle, distance: self.distance(self.pc) };
         loop {
-            let mut op = match self.fast.fetch.offset(place.pc) {
-                Some(at) => Op(self.memory.slot(at)),
-                None => Op::UNDECODED,
-            };
-            if op.kind() <= kind::IT_BODY {
+            let mut op = Op(self.memory.slot(u64::from(place.pc).wrapping_add(place.distance)));
+            if !op.is_narrow() && op.kind() <= kind::IT_BODY {
                 (self.pc, self.cycle) = (place.pc, place.cycle);
                 match self.resolve(op) {
                     Some(resolved) => op = resolved,
                     None => return,
                 }
+                place.distance = self.distance(place.pc);
             }
             // With the length as a constant, and so predicted, the address of the next instruction does not wait for
             // the decoded form of this one. That is half of the inner loop's speed.
-            place = if op.len() == 4 {
-                self.execute_one::<M, 4>(mmio, op, place)
-            } else {
+            place = if op.is_narrow() {
                 self.execute_one::<M, 2>(mmio, op, place)
+            } else {
+                self.execute_one::<M, 4>(mmio, op, place)
             };
             if place.cycle >= self.limit {
                 break;
@@ -48,7 +65,7 @@ impl Core {
     /// Executes `op`, which is `LEN` bytes long.
     #[inline(always)]
     fn execute_one<M: Mmio, const LEN: u32>(&mut self, mmio: &mut M, op: Op, place: Place) -> Place {
-        let Place { mut pc, mut cycle } = place;
+        let Place { mut pc, mut cycle, mut distance } = place;
         'executed: {
             // Registers of the instruction in hand.
             macro_rules! a {
@@ -121,7 +138,17 @@ impl Core {
                     let result = $action;
                     pc = self.pc;
                     cycle = self.cycle;
+                    distance = self.distance(pc);
                     result
+                }};
+            }
+            // Goes on elsewhere.
+            macro_rules! go_to {
+                ($target:expr) => {{
+                    pc = $target;
+                    if pc.wrapping_sub(self.fast.fetch.base) >= self.fast.fetch.len {
+                        distance = CLOSED;
+                    }
                 }};
             }
             macro_rules! load {
@@ -138,6 +165,38 @@ impl Core {
                     break 'executed;
                 }};
             }
+            // With write-back. A base register that is loaded or a stack pointer goes the slow way.
+            macro_rules! moving {
+                ($access:ident, $bytes:literal) => {{
+                    let base = b!();
+                    let moved = base.wrapping_add(op.imm() as i16 as u32);
+                    let address = if Addressing(op.imm()).indexes() { moved } else { base };
+                    moving!($access, $bytes, address, moved);
+                    break 'executed;
+                }};
+                (load, $bytes:literal, $address:ident, $moved:ident) => {
+                    match self.fast_load::<$bytes>($address) {
+                        Some(bytes) => {
+                            b!() = $moved;
+                            let mut word = [0; 4];
+                            word[..$bytes].copy_from_slice(&bytes);
+                            a!() = u32::from_le_bytes(word);
+                            pc = pc.wrapping_add(LEN);
+                            cycle += cost!(load);
+                        }
+                        None => aside!(self.execute_slow(mmio, op)),
+                    }
+                };
+                (store, $bytes:literal, $address:ident, $moved:ident) => {
+                    if self.fast_store::<$bytes>($address, *a!().to_le_bytes().first_chunk().unwrap_or(&[0; $bytes])) {
+                        b!() = $moved;
+                        pc = pc.wrapping_add(LEN);
+                        cycle += cost!(store);
+                    } else {
+                        aside!(self.execute_slow(mmio, op));
+                    }
+                };
+            }
             macro_rules! store {
                 ($address:expr, $width:expr, $convert:expr) => {{
                     let address = $address;
@@ -150,10 +209,33 @@ impl Core {
                     break 'executed;
                 }};
             }
+            // After a comparison there is mostly a branch: if it is `$yes` (taken if `$condition`) or `$no` (taken if
+            // not), it is executed at once.
+            macro_rules! and_branch {
+                ($condition:expr, $yes:ident, $no:ident) => {{
+                    pc = pc.wrapping_add(LEN);
+                    cycle += 1;
+                    if cycle < self.limit {
+                        let next = Op(self.memory.slot(u64::from(pc).wrapping_add(distance)));
+                        let yes = next.is_narrow_and(kind::$yes);
+                        if yes || next.is_narrow_and(kind::$no) {
+                            let condition: bool = $condition;
+                            if condition == yes {
+                                go_to!(pc.wrapping_add(next.imm()));
+                                cycle += cost!(branch);
+                            } else {
+                                pc = pc.wrapping_add(2);
+                                cycle += 1;
+                            }
+                        }
+                    }
+                    break 'executed;
+                }};
+            }
             macro_rules! branch_if {
                 ($condition:expr) => {{
                     if $condition {
-                        pc = pc.wrapping_add(op.imm());
+                        go_to!(pc.wrapping_add(op.imm()));
                         cycle += cost!(branch);
                         break 'executed;
                     }
@@ -181,8 +263,14 @@ impl Core {
                 kind::SBCS_REG => adcs!(b!(), !c!()),
                 kind::RSB_IMM => a!() = op.imm().wrapping_sub(b!()),
                 kind::RSBS_IMM => a!() = subs!(op.imm(), b!()),
-                kind::CMP_IMM => _ = subs!(b!(), op.imm()),
-                kind::CMP_REG => _ = subs!(b!(), c!()),
+                kind::CMP_IMM => {
+                    let difference = subs!(b!(), op.imm());
+                    and_branch!(difference == 0, BEQ, BNE)
+                }
+                kind::CMP_REG => {
+                    let difference = subs!(b!(), c!());
+                    and_branch!(difference == 0, BEQ, BNE)
+                }
                 kind::CMN_REG => _ = adds!(b!(), c!()),
                 kind::ADD_LSL => a!() = b!().wrapping_add(c!() << (op.imm() & 31)),
                 kind::SUB_LSL => a!() = b!().wrapping_sub(c!() << (op.imm() & 31)),
@@ -200,13 +288,23 @@ impl Core {
                 kind::EOR_IMM => a!() = b!() ^ op.imm(),
                 kind::EOR_REG => a!() = b!() ^ c!(),
                 kind::EORS_REG => set_nz!(b!() ^ c!()),
-                kind::TST_IMM => self.regs.flags.set_nz(b!() & op.imm()),
-                kind::TST_REG => self.regs.flags.set_nz(b!() & c!()),
+                kind::TST_IMM => {
+                    let result = b!() & op.imm();
+                    self.regs.flags.set_nz(result);
+                    and_branch!(result == 0, BEQ, BNE)
+                }
+                kind::TST_REG => {
+                    let result = b!() & c!();
+                    self.regs.flags.set_nz(result);
+                    and_branch!(result == 0, BEQ, BNE)
+                }
                 kind::LSL_IMM => a!() = c!() << (op.imm() & 31),
                 kind::LSLS_IMM => {
                     let m = c!();
                     self.regs.flags.c = m >> ((32 - op.imm()) & 31) & 1 == 1;
-                    set_nz!(m << (op.imm() & 31));
+                    let result = m << (op.imm() & 31);
+                    set_nz!(result);
+                    and_branch!((result as i32) < 0, BMI, BPL)
                 }
                 kind::LSR_IMM => a!() = (u64::from(c!()) >> (op.imm() & 63)) as u32,
                 kind::LSRS_IMM => {
@@ -270,8 +368,18 @@ impl Core {
                 kind::STRB_REG => store!(offset_reg(), Width::Byte, |x| [x as u8]),
                 kind::STRH_IMM => store!(offset_imm(), Width::Half, |x| (x as u16).to_le_bytes()),
                 kind::STRH_REG => store!(offset_reg(), Width::Half, |x| (x as u16).to_le_bytes()),
+                kind::LDM..=kind::PUSH => {
+                    aside!(self.execute_multiple(mmio, op));
+                    break 'executed;
+                }
+                kind::LDR_MOVE => moving!(load, 4),
+                kind::LDRB_MOVE => moving!(load, 1),
+                kind::LDRH_MOVE => moving!(load, 2),
+                kind::STR_MOVE => moving!(store, 4),
+                kind::STRB_MOVE => moving!(store, 1),
+                kind::STRH_MOVE => moving!(store, 2),
                 kind::B => {
-                    pc = pc.wrapping_add(op.imm());
+                    go_to!(pc.wrapping_add(op.imm()));
                     cycle += cost!(branch);
                     break 'executed;
                 }
@@ -293,7 +401,7 @@ impl Core {
                 kind::CBNZ => branch_if!(a!() != 0),
                 kind::BL => {
                     self.regs.r[14] = pc.wrapping_add(4) | 1;
-                    pc = pc.wrapping_add(op.imm());
+                    go_to!(pc.wrapping_add(op.imm()));
                     cycle += cost!(branch_link);
                     break 'executed;
                 }
@@ -304,7 +412,7 @@ impl Core {
                         if op.kind() == kind::BLX {
                             self.regs.r[14] = pc.wrapping_add(2) | 1;
                         }
-                        pc = target & !1;
+                        go_to!(target & !1);
                         cycle += cost!(branch_register);
                     } else {
                         aside!(self.execute_slow(mmio, op));
@@ -323,6 +431,6 @@ impl Core {
             pc = pc.wrapping_add(LEN);
             cycle += 1;
         }
-        Place { pc, cycle }
+        Place { pc, cycle, distance }
     }
 }

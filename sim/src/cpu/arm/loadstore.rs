@@ -78,6 +78,13 @@ impl Addressing {
         Addressing(self.0 | u32::from(load) << 18 | size << 19 | u32::from(signed) << 21)
     }
 
+    /// The offset is applied before the access.
+    #[inline(always)]
+    pub fn indexes(self) -> bool {
+        self.is(Addressing::INDEX)
+    }
+
+    #[inline(always)]
     fn is(self, bit: u32) -> bool {
         self.0 & bit != 0
     }
@@ -182,13 +189,13 @@ impl Core {
         }
         let second = address.wrapping_add(4);
         if kind == kind::LDRD {
-            let low = self.load(mmio, address, Size::Word)?;
-            let high = self.load(mmio, second, Size::Word)?;
+            let low = self.load_word(mmio, address)?;
+            let high = self.load_word(mmio, second)?;
             self.regs.set(op.a(), low);
             self.regs.set(op.c(), high);
         } else {
-            self.store(mmio, address, Size::Word, self.regs.r[op.a()])?;
-            self.store(mmio, second, Size::Word, self.regs.r[op.c()])?;
+            self.store_word(mmio, address, self.regs.r[op.a()])?;
+            self.store_word(mmio, second, self.regs.r[op.c()])?;
         }
         if let Some(base) = write_back {
             self.regs.set(op.b(), base);

@@ -44,12 +44,51 @@ impl Core {
         }
         let cycles = 1 + list.count_ones();
         if matches!(kind, kind::STM | kind::PUSH) {
-            self.store_list(mmio, list, first)?;
+            if !self.store_list_at_once(list, first, total) {
+                self.store_list(mmio, list, first)?;
+            }
             if write_back {
                 self.regs.set(base, end);
             }
             return Ok(cycles);
         }
+        let write_back = write_back.then_some((base, end));
+        if !self.load_list_at_once(list, first, total, write_back) {
+            self.load_list(mmio, list, first, write_back)?;
+        }
+        if list >> 15 == 1 {
+            self.branch_exchange(mmio, self.regs.r[15]);
+            return Ok(cycles + u32::from(self.config.timing.load_pc));
+        }
+        Ok(cycles)
+    }
+
+    /// Loads the registers of `list`, and a new value of the base register before those, if all of the words are behind one
+    /// open window. R15 is where a new PC ends up.
+    #[inline(always)]
+    fn load_list_at_once(&mut self, list: u32, first: u32, total: u32, write_back: Option<(usize, u32)>) -> bool {
+        let Core { fast, memory, regs, .. } = self;
+        let Some(at) = fast.ram.span(first, total).or_else(|| fast.flash.span(first, total)) else { return false };
+        let Some(bytes) = memory.run(at, total) else { return false };
+        if let Some((base, end)) = write_back {
+            regs.set(base, end);
+        }
+        let mut rest = list;
+        for word in bytes.as_chunks::<4>().0 {
+            regs.set(rest.trailing_zeros() as usize, u32::from_le_bytes(*word));
+            rest &= rest.wrapping_sub(1);
+        }
+        true
+    }
+
+    /// The same word by word. Nothing is changed if one of them faults.
+    fn load_list<M: Mmio>(
+        &mut self,
+        mmio: &mut M,
+        list: u32,
+        first: u32,
+        write_back: Option<(usize, u32)>,
+    ) -> Result<(), Fault> {
         let mut values = [0; 16];
         let mut address = first;
         let mut rest = list;
@@ -58,20 +97,31 @@ impl Core {
             address = address.wrapping_add(4);
             rest &= rest - 1;
         }
-        if write_back {
+        if let Some((base, end)) = write_back {
             self.regs.set(base, end);
         }
-        let mut rest = list & 0x7FFF;
+        let mut rest = list;
         while rest != 0 {
             let index = rest.trailing_zeros() as usize;
             self.regs.set(index, values[index & 15]);
             rest &= rest - 1;
         }
-        if list >> 15 == 1 {
-            self.branch_exchange(mmio, values[15]);
-            return Ok(cycles + u32::from(self.config.timing.load_pc));
+        Ok(())
+    }
+
+    /// Stores the registers of `list` if all of the words are behind the open window, and nobody wants to see them.
+    #[inline(always)]
+    fn store_list_at_once(&mut self, list: u32, first: u32, total: u32) -> bool {
+        let Core { fast, memory, regs, .. } = self;
+        let Some(bytes) = fast.stores.span(first, total).and_then(|at| memory.plain_run_mut(at, total)) else {
+            return false;
+        };
+        let mut rest = list;
+        for word in bytes.as_chunks_mut::<4>().0 {
+            *word = regs.r[rest.trailing_zeros() as usize & 15].to_le_bytes();
+            rest &= rest.wrapping_sub(1);
         }
-        Ok(cycles)
+        true
     }
 
     fn store_list<M: Mmio>(&mut self, mmio: &mut M, list: u32, first: u32) -> Result<(), Fault> {

@@ -6,7 +6,8 @@
 //! | 11:8 | a | first register, mostly Rd or Rt |
 //! | 15:12 | b | second register, mostly Rn |
 //! | 19:16 | c | third register, mostly Rm |
-//! | 22:20 | len | length of the instruction in bytes, 2 or 4 |
+//! | 21 | narrow | 2 bytes long, and to be executed as it stands |
+//! | 22 | wide | 4 bytes long |
 //! | 23 | s | sets the flags (only where the kind does not say so) |
 //! | 31:24 | inner | the kind proper of an instruction inside an IT block |
 //! | 63:32 | imm | immediate operand, or the raw encoding |
@@ -16,12 +17,15 @@
 pub(super) struct Op(pub u64);
 
 impl Op {
-    /// No instruction decoded here yet.
-    pub const UNDECODED: Op = Op(0);
+    const NARROW: u64 = 1 << 21;
+    const WIDE: u64 = 1 << 22;
 
-    /// An operation of `kind` without operands.
+    /// The operation that asks again each time what is to be executed.
+    pub const BREAK: Op = Op(kind::BREAK as u64);
+
+    /// An operation of `kind`, `len` (2 or 4) bytes long, without operands.
     pub const fn new(kind: u8, len: u32) -> Op {
-        Op(kind as u64 | (len as u64) << 20)
+        Op(kind as u64 | if len == 4 { Op::WIDE } else { Op::NARROW })
     }
 
     pub const fn with_a(self, register: u32) -> Op {
@@ -46,12 +50,13 @@ impl Op {
 
     /// The same instruction inside an IT block.
     pub const fn inside_it(self) -> Op {
-        Op(self.0 & !0xFF00_00FF | (self.0 & 0xFF) << 24 | kind::IT_BODY as u64)
+        Op(self.0 & !(0xFF00_00FF | Op::NARROW) | (self.0 & 0xFF) << 24 | kind::IT_BODY as u64)
     }
 
     /// An instruction from inside an IT block, with its kind in place; it still tells where it is from.
     pub const fn unwrapped(self) -> Op {
-        Op(self.0 & !0xFF | self.0 >> 24 & 0xFF)
+        let narrow = if self.0 & Op::WIDE == 0 { Op::NARROW } else { 0 };
+        Op(self.0 & !0xFF | self.0 >> 24 & 0xFF | narrow)
     }
 
     /// Whether the instruction is inside an IT block.
@@ -79,9 +84,22 @@ impl Op {
         (self.0 >> 16) as usize & 15
     }
 
+    /// The length of the instruction in bytes.
     #[inline(always)]
     pub const fn len(self) -> u32 {
-        (self.0 >> 20) as u32 & 6
+        if self.0 & Op::WIDE != 0 { 4 } else { 2 }
+    }
+
+    /// Whether the instruction is 2 bytes long and can be executed as it stands.
+    #[inline(always)]
+    pub const fn is_narrow(self) -> bool {
+        self.0 & Op::NARROW != 0
+    }
+
+    /// Whether this is a 2 byte long instruction of `kind`.
+    #[inline(always)]
+    pub const fn is_narrow_and(self, kind: u8) -> bool {
+        self.0 & (Op::NARROW | 0xFF) == Op::NARROW | kind as u64
     }
 
     #[inline(always)]
@@ -153,6 +171,9 @@ pub(super) mod kind {
         LDR_LIT,
         /// Any single load or store: pre- and post-indexed, unprivileged, literal, to the PC; see `loadstore`.
         LOAD_STORE,
+        // Those of them that write back a base register with an immediate offset, have no sign, and concern neither
+        // the PC nor SP; a and b differ.
+        LDR_MOVE, LDRB_MOVE, LDRH_MOVE, STR_MOVE, STRB_MOVE, STRH_MOVE,
         /// Loads of two words: a and c from b, imm as in `LOAD_STORE`.
         LDRD, STRD,
         /// Load multiple: imm[15:0] list, imm[16] write-back, imm[17] decrement before.

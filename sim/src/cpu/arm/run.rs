@@ -114,7 +114,9 @@ impl Core {
                 return;
             }
             _ if asleep || (self.state == State::Lockup && self.exception_to_take().is_none()) => {
-                self.cycle = self.next_deadline(until);
+                let wakes = self.next_deadline(until);
+                self.spin.sleep(wakes.saturating_sub(self.cycle));
+                self.cycle = wakes;
                 return;
             }
             _ => self.state = State::Running,

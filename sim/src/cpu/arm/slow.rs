@@ -12,7 +12,24 @@ impl Core {
         let at = self.pc;
         self.regs.r[15] = at.wrapping_add(4);
         self.pc = at.wrapping_add(op.len());
-        match self.execute(mmio, op) {
+        let result = self.execute(mmio, op);
+        self.conclude(op, at, result);
+    }
+
+    /// The same for `LDM`, `STM`, `PUSH` and `POP`, which are frequent.
+    #[inline(never)]
+    pub(super) fn execute_multiple<M: Mmio>(&mut self, mmio: &mut M, op: Op) {
+        let at = self.pc;
+        self.regs.r[15] = at.wrapping_add(4);
+        self.pc = at.wrapping_add(op.len());
+        let result = self.multiple(mmio, op, op.kind());
+        self.conclude(op, at, result);
+    }
+
+    /// Counts the cycles of the instruction at `at`, or raises its fault.
+    #[inline(always)]
+    fn conclude(&mut self, op: Op, at: u32, result: Result<u32, Fault>) {
+        match result {
             Ok(cycles) => self.cycle += u64::from(cycles),
             Err(fault) => {
                 self.pc = at;
@@ -48,8 +65,7 @@ impl Core {
                 (r[a], r[d]) = (sum as u32, (sum >> 32) as u32);
             }
             kind::UDIV | kind::SDIV => return self.divide(op, kind == kind::SDIV),
-            kind::LDM | kind::STM | kind::PUSH | kind::POP => return self.multiple(mmio, op, kind),
-            kind::LOAD_STORE => return self.load_store(mmio, op),
+            kind::LOAD_STORE..=kind::STRH_MOVE => return self.load_store(mmio, op),
             kind::LDRD | kind::STRD => return self.dual(mmio, op, kind),
             kind::EXCLUSIVE => return self.exclusive_access(mmio, op),
             kind::B_BACK => return Ok(self.branch_back(op)),

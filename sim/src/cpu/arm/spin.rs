@@ -18,7 +18,7 @@
 //! same instruction first.
 
 use super::nvic::Nvic;
-use super::op::{Op, kind};
+use super::op::Op;
 use super::parked::{Loop, MARGIN};
 use super::registers::Registers;
 use super::scb::Scb;
@@ -168,6 +168,15 @@ impl Spin {
         if self.disabled || self.quiet { u64::MAX } else { self.next_look }
     }
 
+    /// The core sleeps for so many cycles. That is no time in which it may have got into a loop: looking waits as long.
+    pub fn sleep(&mut self, cycles: u64) {
+        if self.phase == Phase::Off {
+            for moment in [&mut self.next_look, &mut self.next_anywhere, &mut self.paused_until] {
+                *moment = moment.saturating_add(cycles);
+            }
+        }
+    }
+
     /// Whether the instruction at arena offset `at` has the mark.
     #[inline]
     pub fn marks(&self, at: u32) -> bool {
@@ -296,7 +305,7 @@ impl Core {
         self.spin.mark = Mark { pc, at };
         self.spin.patience = patience;
         self.spin.next_look = self.cycle + patience;
-        self.memory.set_slot(at, Op::new(kind::BREAK, 2).0);
+        self.memory.set_slot(at, Op::BREAK.0);
     }
 
     /// Takes the mark away, if there is one.
