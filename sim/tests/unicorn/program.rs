@@ -125,6 +125,7 @@ impl Builder<'_> {
             8 | 9 if v7 => self.it_block(),
             10 if v7 => self.exclusive_pair(),
             11 if v7 => self.table_branch(),
+            12 => self.computed_branch(),
             _ => self.plain(),
         }
     }
@@ -259,6 +260,18 @@ impl Builder<'_> {
         }
         for _ in 0..2 {
             self.nop("behind a table");
+        }
+    }
+
+    /// ADD PC, Rm, the heart of a compiler's table branch on ARMv6-M; at either alignment, one or two instructions are skipped.
+    fn computed_branch(&mut self) {
+        let (register, distance) = (self.random.below(4), self.random.below(2) * 2);
+        self.begin("MOV (immediate) T1");
+        self.emit(0x2000 | register << 8 | distance, false);
+        self.go_on("ADD (register) T2 to the PC");
+        self.emit(0x4487 | register << 3, false);
+        for _ in 0..2 {
+            self.nop("skipped");
         }
     }
 

@@ -34,13 +34,17 @@ impl Core {
     /// `DP_IMM`, `DP_IMM_C`, `DP_SHIFT`. Answers with the cycles.
     pub(super) fn data_processing(&mut self, op: Op, kind: u8) -> u32 {
         let carry = self.regs.flags.c;
+        let first = self.operand(op.b());
         if kind == kind::DP_SHIFT {
             let imm = op.imm();
             let (operand, carry) = shift_c(self.operand(op.c()), imm >> 4 & 3, imm >> 8 & 0x3F, carry);
-            return self.data_operation(op, imm & 15, operand, carry);
+            return self.data_operation(op, imm & 15, first, operand, carry);
         }
         let carry = if kind == kind::DP_IMM_C { op.imm() >> 31 == 1 } else { carry };
-        self.data_operation(op, op.c() as u32, op.imm(), carry)
+        // ADR and ADDW, SUBW with the PC as base use it word-aligned (A7.7.7); ADD PC, Rm does not (A7.7.4).
+        let operation = op.c() as u32;
+        let aligns = op.b() == 15 && matches!(operation, dp::ADD | dp::SUB);
+        self.data_operation(op, operation, if aligns { first & !3 } else { first }, op.imm(), carry)
     }
 
     /// A register as an operand: R15 reads as the instruction's address + 4.
@@ -48,17 +52,14 @@ impl Core {
         self.regs.r[register & 15]
     }
 
-    fn data_operation(&mut self, op: Op, operation: u32, operand: u32, shift_carry: bool) -> u32 {
+    fn data_operation(&mut self, op: Op, operation: u32, first: u32, operand: u32, shift_carry: bool) -> u32 {
         let (d, n, s) = (op.a(), op.b(), op.s());
         let carry = self.regs.flags.c;
-        let first = self.operand(n);
         let logical = |value| (value, shift_carry, None);
         let arithmetic = |x, y, c| {
             let (value, carry, overflow) = add_with_carry(x, y, c);
             (value, carry, Some(overflow))
         };
-        // ADR and ADDW, SUBW with the PC as base use it word-aligned (A7.7.7).
-        let base = if n == 15 { first & !3 } else { first };
         let (result, carry, overflow) = match operation {
             dp::AND => logical(first & operand),
             dp::BIC => logical(first & !operand),
@@ -67,10 +68,10 @@ impl Core {
             dp::ORN if n == 15 => logical(!operand),
             dp::ORN => logical(first | !operand),
             dp::EOR => logical(first ^ operand),
-            dp::ADD => arithmetic(base, operand, false),
+            dp::ADD => arithmetic(first, operand, false),
             dp::ADC => arithmetic(first, operand, carry),
             dp::SBC => arithmetic(first, !operand, carry),
-            dp::SUB => arithmetic(base, !operand, true),
+            dp::SUB => arithmetic(first, !operand, true),
             _ => arithmetic(!first, operand, true),
         };
         if s {

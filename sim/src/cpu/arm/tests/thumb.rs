@@ -63,6 +63,18 @@ fn pc_relative_loads_use_the_word_aligned_pc() {
 }
 
 #[test]
+fn add_to_the_pc_uses_its_own_address_plus_four_unaligned() {
+    // A6.7.4 (ARMv6-M) ADD (register) T2; ADR is the one that aligns (A6.7.6).
+    for nops in [0, 1] {
+        let mut code = vec![0xBF00; nops];
+        code.extend([0x2002, 0x4487, 0x2101, 0x2102, 0x2103]); // MOVS R0, #2; ADD PC, R0; MOVS R1, #1, #2, #3
+        let mut bench = Bench::v6m(&code);
+        bench.steps(nops as u32 + 3);
+        assert_eq!(bench.r(1), 3, "behind {nops}");
+    }
+}
+
+#[test]
 fn it_block_executes_by_condition_and_leaves_flags_alone() {
     // A7.7.37: CMP R0, #0; ITE EQ; MOVEQ R1, #1; MOVNE R1, #2; ADDS R2, #1
     let code = [0x2800, 0xBF0C, 0x2101, 0x2102, 0x3201];
