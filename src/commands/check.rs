@@ -19,6 +19,7 @@ use twinboard_models::image::interface::{Firmware, InterfaceChip, InterfaceFile}
 use twinboard_models::image::known::{Finding, Known, check};
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::copy::WriteOrder;
+use twinboard_usbip::host::drive::DELAY_USE;
 use twinboard_usbip::host::serial::LineCoding;
 use twinboard_usbip::host::{Host, UsbError};
 use twinboard_usbip::vhc::EnumerateError;
@@ -247,6 +248,7 @@ fn examine(candidate: &Candidate<'_>) -> [Cell; COLUMNS.len()] {
         cells[1] = Cell::of(enumerated.map_err(|error| error.to_string()));
         return cells;
     }
+    host.sleep(DELAY_USE);
     let mut one = |applies: bool, step: &dyn Fn(&mut Host<Powered>) -> Result<(), String>| {
         if applies { Cell::of(step(&mut host)) } else { Cell::Never }
     };
@@ -387,6 +389,7 @@ fn update(board: &'static str, chip: &str, file: &Path, version: u32, with: Opti
     let found = host.enumerate().map_err(|error| format!("MAINTENANCE: {error}"))?;
     let interfaces = found.configurations.first().map_or(0, |configuration| configuration.interfaces.len());
     host.machine().release_reset();
+    host.sleep(DELAY_USE);
     if interfaces != 1 {
         return Err(format!("with reset held it has {interfaces} interfaces: this is not MAINTENANCE mode"));
     }

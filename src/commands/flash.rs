@@ -19,6 +19,7 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
 use twinboard_usbip::host::Host;
 use twinboard_usbip::host::copy::{Copied, WriteOrder};
+use twinboard_usbip::host::drive::DELAY_USE;
 
 use crate::cli::{BoardOptions, ClockMode};
 use crate::failure::Failure;
@@ -164,6 +165,7 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
     host.enumerate().map_err(Failure::job)?;
     // The reset button was held (`--hold-reset`) until the firmware had made up its mind.
     host.machine().desk().powered.release_reset();
+    host.sleep(DELAY_USE);
     let dropped = match drop_file(&mut host, &name, &data) {
         // The drive of a bootloader shows no verdict: the interface chip starts what it was given.
         Err(_) if host.wait_gone(RESTARTS_WITHIN) => {

@@ -8,6 +8,7 @@ use twinboard_sim::report::Report;
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
 use twinboard_usbip::host::copy::WriteOrder;
+use twinboard_usbip::host::drive::DELAY_USE;
 use twinboard_usbip::host::serial::LineCoding;
 
 use crate::images::official;
@@ -15,6 +16,7 @@ use crate::images::official;
 const DEMO: &[u8] = include_bytes!("../../firmware/nrf51822/demo.hex");
 const ECHO: &[u8] = include_bytes!("../../firmware/nrf51822/echo-115200.hex");
 
+const IF_0234: &str = "0234_kl26z_microbit_0x8000.hex";
 const IF_0241: &str = "0241_kl26z_microbit_0x8000.hex";
 const IF_0249: &str = "0249_kl26z_microbit_0x8000.hex";
 const IF_0253: &str = "0253_kl26z_microbit_0x8000.hex";
@@ -28,6 +30,7 @@ fn board(name: &str) -> Option<Host<Powered>> {
     let power = PowerOn { interface, ..PowerOn::default() };
     let mut host = Host::new(BoardFile::built_in("microbit-v1").expect("built in").power_on(&power).expect("a board"));
     host.enumerate().expect("enumerates");
+    host.sleep(DELAY_USE);
     Some(host)
 }
 
@@ -67,6 +70,20 @@ fn firmware_0241_has_no_webusb_yet() {
     introduces_itself(IF_0241, 0x0200, "DAPLink CMSIS-DAP", ("99000000", "97969901"), 130, &[8, 3, 2, 10]);
 }
 
+#[test]
+fn firmware_0234_has_its_version_in_its_serial_number_and_no_iad() {
+    introduces_itself(IF_0234, 0x0110, "MBED CMSIS-DAP", ("99000234", ""), 122, &[8, 3, 2, 10]);
+}
+
+/// What the demo shows.
+const HEART: &str = "0#0#0\n#####\n#####\n0###0\n00#00\n";
+
+/// The LED matrix, `#` where it is lit.
+fn screen(host: &mut Host<Powered>) -> String {
+    let screen = host.machine().screen().expect("a matrix");
+    screen.chars().map(|c| if c.is_ascii_digit() && c != '0' { '#' } else { c }).collect()
+}
+
 /// The drive has a file that tells the version, programs are dropped on it, run, and talk to the host.
 fn works(name: &str, version: &str) {
     let Some(mut host) = board(name) else { return };
@@ -78,9 +95,7 @@ fn works(name: &str, version: &str) {
     let copied = drive.copy("demo.hex", DEMO, WriteOrder::LinuxFlush).expect("copies");
     assert!(copied.is_success(), "{copied:?}");
     host.sleep(Span::ms(500));
-    let screen = host.machine().screen().expect("a matrix");
-    let lit: String = screen.chars().map(|c| if c.is_ascii_digit() && c != '0' { '#' } else { c }).collect();
-    assert_eq!(lit, "0#0#0\n#####\n#####\n0###0\n00#00\n");
+    assert_eq!(screen(&mut host), HEART);
     assert!(
         host.drive().expect("a drive").copy("echo.hex", ECHO, WriteOrder::LinuxFlush).expect("copies").is_success()
     );
@@ -97,4 +112,24 @@ fn works(name: &str, version: &str) {
 #[test]
 fn firmware_0253_programs_and_talks() {
     works(IF_0253, "Interface Version: 0253");
+}
+
+#[test]
+fn firmware_0234_without_a_settings_page_leaves_a_programmed_target_halted_until_the_button_is_pressed() {
+    let Some(mut host) = board(IF_0234) else { return };
+    let copied = host.drive().expect("a drive").copy("demo.hex", DEMO, WriteOrder::LinuxFlush).expect("copies");
+    assert!(copied.is_success(), "{copied:?}");
+    host.sleep(Span::ms(500));
+    assert!(!screen(&mut host).contains('#'));
+    for pressed in [true, false] {
+        host.machine().press("reset", pressed).expect("a button");
+        host.sleep(Span::ms(300));
+    }
+    host.sleep(Span::ms(500));
+    assert_eq!(screen(&mut host), HEART);
+}
+
+#[test]
+fn firmware_0234_behind_its_own_bootloader_programs_and_talks() {
+    works(BL_IF_0234, "Version: 0234");
 }

@@ -79,6 +79,11 @@ impl From<UsbError> for DriveError {
     }
 }
 
+/// How long operating systems leave a drive alone after it was configured (Linux: `delay_use` of usb-storage, 1 s).
+///
+/// Official firmware 0234 and its bootloader forget what was dropped in the first 90 ms.
+pub const DELAY_USE: Span = Span::secs(1);
+
 /// What TEST UNIT READY says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Medium {
