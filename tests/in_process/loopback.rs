@@ -111,6 +111,24 @@ fn native_firmware_loses_no_byte_of_short_exchanges() {
     }
 }
 
+/// Single bytes, each when the board has long been idle, at moments that have nothing to do with each other: the target sleeps
+/// whenever one arrives.
+#[test]
+fn official_firmware_of_the_kl26z_loses_no_byte_at_whatever_moment_it_is_sent() {
+    let (board, name, file) = EMULATED[0];
+    let Some(mut host) = emulated(board, name) else { return };
+    load(&mut host, file);
+    let mut serial = host.serial().expect("a serial port");
+    session(&mut serial, 115_200);
+    let mut number = 1u64;
+    for _ in 0..3_000 {
+        // Knuth's MMIX generator; up to 2.1 ms.
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        serial.read_for(Span::ns(number >> 43)).expect("is open");
+        exchange(&mut serial, b"x", b"x");
+    }
+}
+
 fn official_firmware_loses_no_byte(board: &str) {
     for (_, name, file) in EMULATED.iter().filter(|(name, ..)| *name == board) {
         let Some(mut host) = emulated(board, name) else { return };

@@ -21,8 +21,11 @@ impl Core {
     /// Goes on for a while towards `until`, unless there is something to tell.
     pub(super) fn go_on<M: Mmio>(&mut self, mmio: &mut M, until: u64) -> Option<Stop> {
         let stop = self.prepare(mmio, until);
-        if stop.is_none() {
-            self.advance(mmio, until);
+        match stop {
+            None => self.advance(mmio, until),
+            // What was raised just now ends a sleep now, and not with the next event.
+            Some(_) if self.is_asleep() && self.wakes() => self.state = State::Running,
+            Some(_) => {}
         }
         stop
     }
@@ -40,6 +43,8 @@ impl Core {
             State::Running if self.stalled_until > self.cycle => external.min(self.stalled_until),
             State::Running => self.cycle,
             _ if self.debug.halt_untold || self.debug.locked_up => self.cycle,
+            // Somebody raised something since the core last looked.
+            _ if self.signals.irq.levels != self.nvic.levels || self.signals.send_event => self.cycle,
             _ => external.min(self.systick.next_event()),
         }
     }
@@ -107,7 +112,7 @@ impl Core {
             self.cycle = self.next_deadline(until).min(self.stalled_until);
             return;
         }
-        let asleep = matches!(self.state, State::WaitingForInterrupt | State::WaitingForEvent) && !self.wakes();
+        let asleep = self.is_asleep() && !self.wakes();
         match self.state {
             State::Halted => {
                 self.cycle = until.min(self.signals.deadline);
@@ -151,6 +156,10 @@ impl Core {
             }
             self.halt(dfsr::HALTED);
         }
+    }
+
+    fn is_asleep(&self) -> bool {
+        matches!(self.state, State::WaitingForInterrupt | State::WaitingForEvent)
     }
 
     /// Whether a sleeping core wakes (B1.5.18, B1.5.19).

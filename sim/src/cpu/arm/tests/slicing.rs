@@ -142,3 +142,40 @@ fn waiting_costs_no_work() {
     assert_eq!(bench.device.log.len(), 1);
     assert!(bench.device.reads < 100, "{} reads", bench.device.reads);
 }
+
+/// Sleeps, with PRIMASK set if so wished; the handler acknowledges the interrupt of line 0.
+fn sleeper(masked: bool) -> Bench {
+    let mut bench = Bench::v6m(&[if masked { 0xB672 } else { 0xBF00 }, 0xBF30, 0xE7FD]); // CPSID i or NOP; WFI; B .-2
+    bench.place(CODE + 0x200, &[0x60C8, 0x4770]); // STR R0, [R1, #12]; BX LR
+    bench.set(1, DEVICE);
+    bench.write(0xE000_E100, 1);
+    bench
+}
+
+#[test]
+fn an_interrupt_at_the_very_end_of_a_slice_is_the_next_event_of_a_sleeping_core() {
+    for masked in [false, true] {
+        let mut bench = sleeper(masked);
+        bench.write(DEVICE + 4, 100);
+        let at = bench.device.alarm;
+        bench.core.run(&mut bench.device, at - 1);
+        assert_eq!(bench.core.next_event(), at);
+        bench.core.run(&mut bench.device, at);
+        assert_eq!((bench.core.cycle(), bench.core.next_event()), (at, at), "masked: {masked}");
+    }
+}
+
+#[test]
+fn a_line_that_is_raised_from_outside_is_the_next_event_of_a_sleeping_core() {
+    let mut bench = sleeper(false);
+    bench.core.run(&mut bench.device, 50);
+    assert_eq!(bench.core.next_event(), u64::MAX);
+    bench.core.with_context(|cx| cx.irq.set(0, true));
+    assert_eq!(bench.core.next_event(), 50);
+    // A line that nobody listens to wakes nobody, once it has been looked at.
+    let mut bench = sleeper(false);
+    bench.core.run(&mut bench.device, 50);
+    bench.core.with_context(|cx| cx.irq.set(1, true));
+    bench.core.run(&mut bench.device, 60);
+    assert_eq!(bench.core.next_event(), u64::MAX);
+}
