@@ -13,6 +13,7 @@ use super::vfp::fpccr;
 use super::{Core, State};
 use crate::bus::Size;
 use crate::cpu::Mmio;
+use crate::cpu::memory::Kind;
 
 /// xPSR bit 9 in a stack frame: SP was moved by 4 to align it.
 const FRAME_ALIGNED: u32 = 1 << 9;
@@ -28,6 +29,19 @@ impl Core {
     pub(super) fn exception_to_take(&self) -> Option<u16> {
         let exception = self.nvic.highest_pending(self.debug.masks_interrupts())?;
         (self.nvic.preemption_priority(exception) < self.execution_priority()).then_some(exception)
+    }
+
+    /// The cycle from which an entry finds the vector of `exception` when it is through with stacking: while a busy flash has
+    /// the vector, the core waits.
+    pub(super) fn vector_readable_at(&self, exception: u16) -> u64 {
+        if !self.flash_busy() || self.memory.kind(self.vector_address(exception)) != Some(Kind::Flash) {
+            return self.cycle;
+        }
+        self.signals.flash_busy_until.saturating_sub(self.config.timing.exception_entry.into()).max(self.cycle)
+    }
+
+    fn vector_address(&self, exception: u16) -> u32 {
+        self.scb.vtor.wrapping_add(u32::from(exception) * 4)
     }
 
     /// Asks for attention if an exception may have to be taken.
@@ -122,8 +136,7 @@ impl Core {
         regs.r[14] = exc_return;
         self.event = true;
         self.exclusive = false;
-        let address = self.scb.vtor.wrapping_add(u32::from(exception) * 4);
-        match self.load_aligned(mmio, address, Size::Word, Rights::PRIVILEGED) {
+        match self.load_aligned(mmio, self.vector_address(exception), Size::Word, Rights::PRIVILEGED) {
             Ok(vector) => {
                 self.pc = vector & !1;
                 self.regs.arm_state = vector & 1 == 0;
@@ -151,7 +164,8 @@ impl Core {
         if !valid {
             return self.fault_on_return(mmio, Fault::InvalidPc, exc_return);
         }
-        if self.exception_to_take().is_some() {
+        // One whose vector is in a busy flash is not tail-chained, but waits and stacks again.
+        if self.exception_to_take().is_some_and(|exception| self.vector_readable_at(exception) <= self.cycle) {
             self.cycle += u64::from(self.config.timing.tail_chain);
             self.pass_events(mmio);
             return self.enter_handler(mmio, exc_return);

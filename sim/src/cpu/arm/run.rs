@@ -126,7 +126,13 @@ impl Core {
             }
             _ => self.state = State::Running,
         }
-        if self.exception_to_take().is_some() {
+        if let Some(exception) = self.exception_to_take() {
+            let readable_at = self.vector_readable_at(exception);
+            if readable_at > self.cycle {
+                self.disturb_itself();
+                self.stalled_until = readable_at;
+                return;
+            }
             self.take_exception(mmio);
             if self.debug.stepping {
                 self.halt(dfsr::HALTED);
@@ -151,7 +157,9 @@ impl Core {
         // A wait for the flash is part of the instruction to come.
         if self.debug.stepping && self.state != State::Halted && self.stalled_until <= self.cycle {
             // So is the entry to the handler of what the instruction itself raised.
-            if matches!(self.exception_to_take(), Some(HARD_FAULT..=SV_CALL)) {
+            if let Some(exception @ HARD_FAULT..=SV_CALL) = self.exception_to_take()
+                && self.vector_readable_at(exception) <= self.cycle
+            {
                 self.take_exception(mmio);
             }
             self.halt(dfsr::HALTED);

@@ -106,6 +106,47 @@ fn a_busy_flash_holds_up_code_in_flash_only() {
     assert_eq!(bench.r(15), RAM + 4);
 }
 
+/// Code in RAM makes the flash busy for 1000 cycles and counts on; the handler, at `handler`, notes when it begins.
+fn interrupted_while_the_flash_is_busy(handler: u32) -> Bench {
+    // STR R0, [R1, #0x18]; ADDS R3, #1; B .-2
+    let mut bench = Bench::v6m(&[0xBF00]);
+    bench.place(RAM, &[0x6188, 0x3301, 0xE7FD]);
+    bench.place(handler, &[0x600B, 0x60C8, 0x4770]); // STR R3, [R1]; STR R0, [R1, #12]; BX LR
+    bench.core.step(&mut bench.device);
+    bench.set(0, 1000);
+    bench.set(1, DEVICE);
+    bench.set(3, 0);
+    bench.set(15, RAM);
+    bench.write(0xE000_E100, 1);
+    bench
+}
+
+#[test]
+fn an_exception_whose_vector_is_in_a_busy_flash_waits_for_it() {
+    let mut bench = interrupted_while_the_flash_is_busy(CODE + 0x200);
+    bench.write(DEVICE + 4, 100);
+    let begins = bench.core.cycle();
+    for until in (0..4_000).step_by(7) {
+        bench.core.run(&mut bench.device, begins + until);
+    }
+    let (at, count) = bench.device.log[0];
+    // One cycle for the store that made it busy, and the handler's first instruction. What was counted is what passed before
+    // the interrupt, not the thousand cycles behind it.
+    assert_eq!((at, bench.core.incidents().len()), (begins + 1_000, 0), "{:?}", bench.device.log);
+    assert!((30..=50).contains(&count), "{count}");
+}
+
+#[test]
+fn an_exception_whose_vector_is_in_ram_is_taken_while_the_flash_is_busy() {
+    let mut bench = interrupted_while_the_flash_is_busy(RAM + 0x100);
+    bench.core.memory_mut().write(RAM + 0x200 + 4 * 16, crate::bus::Size::Word, RAM + 0x100 + 1);
+    bench.write(0xE000_ED08, RAM + 0x200); // VTOR
+    bench.write(DEVICE + 4, 100);
+    let begins = bench.core.cycle();
+    bench.core.run(&mut bench.device, begins + 4_000);
+    assert!(bench.device.log[0].0 < begins + 130, "{:?}", bench.device.log);
+}
+
 #[test]
 fn exclusive_store_succeeds_once_per_load() {
     // LDREX R0, [R1]; STREX R2, R3, [R1]; STREX R4, R3, [R1]
