@@ -191,3 +191,19 @@ fn two_runs_are_the_same() {
         assert_eq!(run(), run(), "{}", case.board);
     }
 }
+
+#[test]
+fn short_exchanges_by_the_serial_port_lose_nothing() {
+    for case in CASES {
+        let mut host = board(&case);
+        let mut serial = host.serial().expect("a serial port");
+        serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
+        serial.read_for(Span::ms(200)).expect("what was said before");
+        for round in 0..50u8 {
+            let text: Vec<u8> = (0..64u8).map(|n| n.wrapping_mul(5) ^ round).collect();
+            serial.write(&text, SOON).expect("is taken");
+            let heard = serial.read_for(Span::ms(20)).expect("is open");
+            assert_eq!(heard, text, "{}, round {round}", case.board);
+        }
+    }
+}

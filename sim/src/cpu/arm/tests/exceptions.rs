@@ -260,6 +260,24 @@ fn wfi_sleeps_until_an_interrupt_even_a_masked_one() {
 }
 
 #[test]
+fn a_sleeping_core_is_due_at_once_when_a_line_rises_from_outside() {
+    for program in [[0xBF30, 0xE7FE], [0xBF20, 0xE7FE]] {
+        let mut bench = Bench::v6m(&program);
+        enable(&mut bench, 0, 0);
+        bench.core.run(&mut bench.device, 100);
+        assert_eq!(bench.core.next_event(), u64::MAX);
+        bench.core.set_irq(1, true);
+        bench.core.run(&mut bench.device, 110);
+        assert_eq!(bench.core.next_event(), u64::MAX, "one that is not enabled wakes nobody");
+        bench.core.set_irq(0, true);
+        assert_eq!(bench.core.next_event(), 110);
+        // Also when it was looked at, but no time was left to act.
+        bench.core.run(&mut bench.device, 110);
+        assert_eq!(bench.core.next_event(), 110);
+    }
+}
+
+#[test]
 fn wfe_consumes_an_event_and_sleeps_without_one() {
     // SEV; WFE; WFE; MOVS R0, #1
     let mut bench = Bench::v6m(&[0xBF40, 0xBF20, 0xBF20, 0x2001]);
