@@ -1,7 +1,9 @@
 //! What the board says it is, against the tables of the original firmware (0257 on a micro:bit V2.2).
 
+use twinboard_models::board::{BUILT_IN, BoardFile, PowerOn};
 use twinboard_sim::time::Span;
 use twinboard_usbip::descriptor::TransferType;
+use twinboard_usbip::host::Host;
 
 use crate::bench::Bench;
 
@@ -76,4 +78,17 @@ fn the_drive_introduces_itself_and_has_the_originals_files() {
     assert!(details.contains("Interface Version: 0257\r\n"), "{details}");
     assert!(details.contains("USB Interfaces: MSD, CDC, HID, WebUSB\r\n"));
     assert_eq!(drive.read_file("FAIL.TXT"), Ok(None));
+}
+
+#[test]
+fn boards_of_a_kind_have_different_serial_numbers() {
+    for (name, _) in BUILT_IN {
+        let file = BoardFile::built_in(name).expect("built in");
+        let serial = |specimen| {
+            let mut host = Host::new(file.power_on(&PowerOn { specimen, ..PowerOn::default() }).expect("a board"));
+            host.enumerate().expect(name);
+            host.device().expect("enumerated").serial.clone()
+        };
+        assert_ne!(serial(0), serial(1), "{name}");
+    }
 }

@@ -185,9 +185,8 @@ fn signal_pin(emulated: &EmulatedEntry, name: &str) -> Result<Option<PinId>, Boa
 pub(super) fn config(entry: &ChipEntry, options: &PowerOn<'_>) -> Result<DapLinkConfig, BoardError> {
     let given: DapLinkConfig = settings(entry)?;
     let mut config = over_defaults(entry, &DapLinkConfig::of(given.board))?;
-    if !entry.settings.contains_key("device_id") {
-        config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
-    }
+    // Also a file's own id is that of its first specimen only: two boards never have the same serial number.
+    config.device_id[2] = config.device_id[2].wrapping_add(options.specimen);
     Ok(config)
 }
 
