@@ -95,18 +95,19 @@ pub struct BoardOptions {
     /// How virtual time relates to the wall clock. Default: elastic for run and vm, free for flash.
     #[arg(long, value_name = "MODE")]
     pub clock: Option<ClockMode>,
-    /// Interface firmware image to run instead of the native firmware.
+    /// Interface firmware image to run instead of the native firmware. Given once, every board runs it; given once for
+    /// each board, each runs its own, in the boards' order.
     #[arg(long, value_name = "IMAGE")]
-    pub interface: Option<PathBuf>,
+    pub interface: Vec<PathBuf>,
     /// Bootloader image of the interface MCU.
     #[arg(long, value_name = "IMAGE")]
     pub bootloader: Option<PathBuf>,
     /// Run interface MCU images that do not fit the chip, or are damaged, all the same.
     #[arg(long)]
     pub force: bool,
-    /// Image in the target's flash at power-on.
+    /// Image in the target's flash at power-on. Once for all boards or once for each, as --interface.
     #[arg(long, value_name = "IMAGE")]
-    pub target: Option<PathBuf>,
+    pub target: Vec<PathBuf>,
     /// ELF file of the target's program: names of functions for messages. Those of --target count without.
     #[arg(long, value_name = "ELF")]
     pub symbols: Option<PathBuf>,

@@ -60,12 +60,12 @@ impl From<ClockMode> for pace::ClockMode {
 
 /// Powers every board of `names`; a board that is named twice has two specimens.
 pub fn power_on_all(names: &[String], options: &BoardOptions) -> Result<Vec<Desk>, Failure> {
-    let several = names.len() > 1;
+    let boards = names.len();
     let mut desks = (0u32..)
         .zip(names)
-        .map(|(specimen, name)| power_on(name, specimen, several, options))
+        .map(|(specimen, name)| power_on(name, specimen, boards, options))
         .collect::<Result<Vec<_>, _>>()?;
-    if several {
+    if boards > 1 {
         let air = SharedAir::default();
         for desk in &mut desks {
             desk.station = Some(air.join());
@@ -74,15 +74,17 @@ pub fn power_on_all(names: &[String], options: &BoardOptions) -> Result<Vec<Desk
     Ok(desks)
 }
 
-/// Powers the board called `name`, a built-in one or a file. `specimen` tells boards of one kind apart.
-pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions) -> Result<Desk, Failure> {
+/// Powers the board called `name`, a built-in one or a file. It is number `specimen` of so many `boards`.
+pub fn power_on(name: &str, specimen: u32, boards: usize, options: &BoardOptions) -> Result<Desk, Failure> {
+    let several = boards > 1;
     let (path, text) = find(name)?;
     let mut file = BoardFile::parse(&text).map_err(|error| Failure::board(&path, &text, &error))?;
     for assignment in &options.settings {
         file.set(assignment)
             .map_err(|error| Failure::input(error, "write it as in --set interface.board_id=0x9905"))?;
     }
-    let given = interface_firmware(&file, options)?;
+    let image = of_board("--interface", &options.interface, specimen, boards)?;
+    let given = interface_firmware(&file, image, options)?;
     // What a bootloader was programmed into runs it, also when nothing more is said.
     let kept = match (&given, &options.state) {
         (None, Some(dir)) => state::bootloader(dir, specimen, &file)?,
@@ -91,7 +93,8 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
     let kept = kept.map(|image| Firmware { image, start: Start::Reset, problems: Vec::new() });
     let firmware = given.as_ref().or(kept.as_ref());
     let ids = file.block_ids();
-    let target = options.target.as_deref().map(|path| load_target(path, ids)).transpose()?;
+    let target_file = of_board("--target", &options.target, specimen, boards)?;
+    let target = target_file.map(|path| load_target(path, ids)).transpose()?;
     let power = PowerOn {
         driver: Driver::Stepped,
         specimen,
@@ -109,7 +112,7 @@ pub fn power_on(name: &str, specimen: u32, several: bool, options: &BoardOptions
         let sink = VcdSink::new(out, &powered.name, &powered.board.net_names())?;
         powered.board.add_sink(Box::new(sink));
     }
-    if let Some(symbols) = symbols(options)? {
+    if let Some(symbols) = symbols(options.symbols.as_deref(), target_file)? {
         powered.set_symbols(symbols);
     }
     let label = if several { format!("{name} {specimen}: ") } else { String::new() };
@@ -178,10 +181,32 @@ fn wrong_image(error: ImageError, whose: &str) -> Failure {
     Failure::input(error, help)
 }
 
+/// Which of an option's images is for board number `specimen`: the only one, or the one at its place.
+fn of_board<'a>(
+    option: &str,
+    images: &'a [PathBuf],
+    specimen: u32,
+    boards: usize,
+) -> Result<Option<&'a Path>, Failure> {
+    match images {
+        [] => Ok(None),
+        [image] => Ok(Some(image)),
+        _ if images.len() == boards => Ok(images.get(specimen as usize).map(PathBuf::as_path)),
+        _ => Err(Failure::input(
+            format!("{option}: {} images for {boards} board{}", images.len(), if boards == 1 { "" } else { "s" }),
+            "give one image for all boards, or as many as there are boards, in their order",
+        )),
+    }
+}
+
 /// What the interface chip is to run instead of native firmware, if anything. What is odd about it is an error, unless
 /// it is to be run all the same.
-fn interface_firmware(file: &BoardFile, options: &BoardOptions) -> Result<Option<Firmware>, Failure> {
-    let paths: Vec<_> = options.bootloader.iter().chain(&options.interface).collect();
+fn interface_firmware(
+    file: &BoardFile,
+    image: Option<&Path>,
+    options: &BoardOptions,
+) -> Result<Option<Firmware>, Failure> {
+    let paths: Vec<_> = options.bootloader.as_deref().into_iter().chain(image).collect();
     let Some(first) = paths.first() else { return Ok(None) };
     let Some(entry) = file.emulated_interface() else {
         return Err(Failure::input(
@@ -211,14 +236,14 @@ fn interface_firmware(file: &BoardFile, options: &BoardOptions) -> Result<Option
     Err(Failure::input(problems.join("\n"), "give an image for this board; --force runs it as it is, as silicon would"))
 }
 
-/// The names of functions: of the file of `--symbols`, else of `--target` if that has any.
-fn symbols(options: &BoardOptions) -> Result<Option<Symbols>, Failure> {
-    if let Some(path) = &options.symbols {
+/// The names of functions: of the file of `--symbols`, else of the target's image if that has any.
+fn symbols(given: Option<&Path>, target: Option<&Path>) -> Result<Option<Symbols>, Failure> {
+    if let Some(path) = given {
         let symbols =
             Symbols::load(path).map_err(|error| Failure::input(error, "give the target program's ELF file"))?;
         return Ok(Some(symbols));
     }
-    let symbols = options.target.as_deref().and_then(|path| Symbols::load(path).ok());
+    let symbols = target.and_then(|path| Symbols::load(path).ok());
     Ok(symbols.filter(|symbols| !symbols.is_empty()))
 }
 

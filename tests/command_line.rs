@@ -74,6 +74,15 @@ fn two_images_with_data_at_one_place_are_both_named() {
 }
 
 #[test]
+fn images_that_are_neither_one_for_all_boards_nor_one_for_each_end_with_code_2() {
+    let (code, _, said) = twinboard(&["flash", "microbit-v1", FILE, "--interface", FILE, "--interface", FILE]);
+    assert!(code == 2 && unwrapped(&said).contains("--interface: 2 images for 1 board help: give one"), "{said}");
+    let images = ["--target", FILE, "--target", FILE];
+    let (code, _, said) = twinboard(&[&["run", "microbit-v1", "microbit-v1", "microbit-v1"][..], &images[..]].concat());
+    assert!(code == 2 && unwrapped(&said).contains("--target: 2 images for 3 boards"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_not_there_and_a_board_without_an_interface_chip_end_with_code_2() {
     let folder = TempDir::new().expect("a folder");
     let (code, _, said) = twinboard(&["flash", "microbit-v1", FILE, "--interface", "/no/such/image.hex"]);

@@ -22,7 +22,7 @@ const PICTURE: Span = Span::ms(40);
 const WORDS: &[u8] = b"hello, board\r\n";
 
 pub fn run() -> Result<ExitCode, Failure> {
-    let desk = setup::power_on("microbit-v2", 0, false, &BoardOptions::default())?;
+    let desk = setup::power_on("microbit-v2", 0, 1, &BoardOptions::default())?;
     println!("{} is under power.", desk.powered.title);
     let mut host = Host::new(Timed::new(desk, ClockMode::Free));
     let device = host.enumerate().map_err(Failure::job)?;

@@ -159,7 +159,7 @@ pub fn run(board: &str, file: &Path, options: &BoardOptions) -> Result<ExitCode,
         ));
     }
 
-    let desk = setup::power_on(board, 0, false, options)?;
+    let desk = setup::power_on(board, 0, 1, options)?;
     let ids = desk.powered.target().map_or(BlockIds(&[]), |chip| chip.lock().table().block_ids);
     let mut host = Host::new(Timed::new(desk, options.clock.unwrap_or(ClockMode::Free)));
     host.enumerate().map_err(Failure::job)?;
