@@ -3,10 +3,13 @@
 //! The cases are shell functions in `tests/vm/`; each test here is one boot of the machine and runs the cases of one
 //! file, because booting costs more than most cases. `tests/vm/setup.sh` installs the tools.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use twinboard_models::image::known;
 use twinboard_sim::pace::ClockMode;
@@ -65,6 +68,38 @@ fn run_command(mut command: Command, label: &str) {
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn the_machine_is_like_home() {
     run(&[], "machine");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn a_machine_does_not_outlive_the_process_that_started_it() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinboard"));
+    command.args(["vm", "--", "sh", "-c", "echo up; sleep 400"]);
+    command.env("TWINBOARD_OUT", Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-killed"));
+    let mut twinboard = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the machine starts");
+    let mut line = String::new();
+    BufReader::new(twinboard.stdout.take().expect("it is piped")).read_line(&mut line).expect("output is text");
+    assert_eq!(line, "up\n");
+    let children = format!("/proc/{0}/task/{0}/children", twinboard.id());
+    let qemu = fs::read_to_string(children).expect("Linux tells").trim().to_string();
+    let send = |signal: &str, process: &str| {
+        assert!(Command::new("kill").args([signal, process]).status().expect("kill runs").success());
+    };
+    // So that it cannot notice by itself that nobody is at the other end of its link.
+    send("-STOP", &qemu);
+    twinboard.kill().expect("it runs");
+    twinboard.wait().expect("it was started");
+    // What is dead and was not waited for is a zombie, in state Z.
+    let lives = || fs::read_to_string(format!("/proc/{qemu}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while lives() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+    if lives() {
+        send("-KILL", &qemu);
+        panic!("the machine runs on");
+    }
 }
 
 #[test]

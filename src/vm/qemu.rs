@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{self, Signal};
+
 use super::VmError;
 use super::link::{self, ToHost};
 use super::prepare::Prepared;
@@ -102,16 +104,17 @@ fn boot(accelerator: Accelerator, guest: &Guest<'_>) -> Result<Machine, VmError>
     let failed = |source| VmError::Qemu { program: PROGRAM.into(), source };
     let log = tempfile::Builder::new().prefix("twinboard-vm-").tempdir().map_err(failed)?;
     let (link, guest_end) = UnixStream::pair().map_err(failed)?;
-    let qemu = Command::new(PROGRAM)
+    let mut command = Command::new(PROGRAM);
+    command
         .args(arguments(accelerator, guest, log.path()))
         // The link's other end: QEMU finds it as file descriptor 0.
         .stdin(Stdio::from(OwnedFd::from(guest_end)))
         .stdout(Stdio::null())
         .stderr(File::create(log.path().join("qemu")).map_err(failed)?)
         // Out of the terminal's foreground group: Ctrl-C is for the command inside.
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+        .process_group(0);
+    dies_with_us(&mut command);
+    let qemu = command.spawn().map_err(failed)?;
     let mut machine = Machine { qemu, link, log };
 
     machine.link.set_read_timeout(Some(if accelerator == Accelerator::Kvm { KVM_LIMIT } else { TCG_LIMIT }))?;
@@ -124,6 +127,22 @@ fn boot(accelerator: Accelerator, guest: &Guest<'_>) -> Result<Machine, VmError>
         _ => "stopped while it booted",
     };
     Err(VmError::Stopped { what: what.into(), log: machine.last_words() })
+}
+
+/// Makes the kernel kill the command when this process ends, however it ends: one that is killed drops nothing, and a
+/// guest that does not look at its link would run on.
+///
+/// The kernel watches the thread that spawns, not the process: it must be one that stays.
+fn dies_with_us(command: &mut Command) {
+    let parent = process::getpid();
+    let in_child = move || {
+        process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // A parent that was gone before the call above sends no signal any more.
+        if process::getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec only what is async-signal-safe may be called. The closure makes two system calls by
+    // rustix, which keeps no state of its own; it allocates nothing, takes no lock, and its errors are plain numbers.
+    unsafe { command.pre_exec(in_child) };
 }
 
 fn arguments(accelerator: Accelerator, guest: &Guest<'_>, log: &Path) -> Vec<String> {
