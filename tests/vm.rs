@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use twinboard_models::image::known;
+use twinboard_models::image::known::{self, Finding};
 use twinboard_sim::pace::ClockMode;
 use twinboard_usbip::gadget::{Gadget, SourceSink};
 use twinboard_usbip::server::Server;
@@ -234,6 +234,52 @@ fn probe_rs_flashes_and_debugs() {
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn blhost_writes_the_kl27z_by_its_boot_loader_in_rom() {
     run_command(machine(&["microbit-v2.00"], &["--set", "tp1=ground"], "blhost"), "blhost");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn our_own_interface_firmware_is_a_device_of_its_own() {
+    let boards = ["microbit-v1", "microbit-v2.00", "microbit-v2"];
+    let image = |path: &str| format!(concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/{}"), path);
+    let mut options = Vec::new();
+    for (chip, target) in [("kl26z", "nrf51822"), ("kl27z", "nrf52833"), ("nrf52820", "nrf52833")] {
+        options.extend(["--interface".to_string(), image(&format!("{chip}/interface.hex"))]);
+        options.extend(["--target".to_string(), image(&format!("{target}/echo-115200.hex"))]);
+    }
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    run_command(machine(&boards, &options, "own"), "own");
+}
+
+/// Official interface firmware, all versions of a board's chips at once. What is not there the cases skip by name.
+fn official(boards: &[(&str, &str)], file: &str) {
+    let found = known::check(&known::folder()).expect("the folder can be read");
+    let (mut names, mut sockets, mut images) = (Vec::new(), Vec::new(), Vec::new());
+    for (known, finding) in &found {
+        // 0234 does not get to USB yet.
+        let (true, Finding::Present(path)) = (known.version != "0234", finding) else { continue };
+        let Some((_, board)) = boards.iter().find(|(chip, _)| *chip == known.chip) else { continue };
+        if known.role.contains("interface") {
+            names.push(known.file);
+            sockets.push(*board);
+            images.push(path.to_str().expect("the folder's name is text"));
+        }
+    }
+    let options: Vec<_> = images.iter().flat_map(|image| ["--interface", image]).collect();
+    let mut command = machine(&sockets, &options, file);
+    command.env("OFFICIAL", names.join(" "));
+    run_command(command, file);
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn official_firmware_of_a_v1_is_used_as_on_silicon() {
+    official(&[("kl26z", "microbit-v1")], "official-v1");
+}
+
+#[test]
+#[ignore = "boots a virtual machine; ./test runs it"]
+fn official_firmware_of_a_v2_is_used_as_on_silicon() {
+    official(&[("kl27z", "microbit-v2.00"), ("nrf52820", "microbit-v2")], "official-v2");
 }
 
 #[test]

@@ -18,7 +18,7 @@ case_dd_direct() {
 }
 
 case_shutil() {
-    drop() { python3 -c 'import shutil, sys; shutil.copy(*sys.argv[1:])' "$firmware/demo.hex" "$drive/program.hex"; }
+    drop() { /usr/bin/python3 -c 'import shutil, sys; shutil.copy(*sys.argv[1:])' "$firmware/demo.hex" "$drive/program.hex"; }
     expect_greeting after_remount drop
     no_failure
 }

@@ -30,11 +30,17 @@ until_ok() {
     return "$status"
 }
 
-# openocd_on COMMAND…: with the board's target, its output in one stream.
+# openocd_on COMMAND…: with the board's target, its output in one stream. The target is $target, by default an nRF52.
 openocd_on() {
     local arguments=() command
     for command in "$@"; do arguments+=(-c "$command"); done
-    openocd -f interface/cmsis-dap.cfg -c 'transport select swd' -f target/nrf52.cfg "${arguments[@]}" 2>&1
+    openocd -f interface/cmsis-dap.cfg -c 'transport select swd' -f "target/${target:-nrf52}.cfg" "${arguments[@]}" 2>&1
+}
+
+# openocd_over BACKEND COMMAND…: the backend is hid (CMSIS-DAP v1) or usb_bulk (v2).
+openocd_over() {
+    local backend=$1; shift
+    openocd_on "cmsis_dap_backend $backend" "$@"
 }
 
 # find_probe_rs: sets probe_rs, or skips the case.
@@ -50,6 +56,18 @@ serial_port() { ls /dev/serial/by-id/usb-*"${1:-}"-if01; }
 serial_numbers() {
     local device
     for device in $(ls -d /sys/bus/usb/devices/1-* | grep -v : | sort -V); do cat "$device/serial"; done
+}
+
+# The drive of the board with a serial number.
+drive_of() { findmnt -n -o TARGET "$(realpath /dev/disk/by-id/usb-MBED_VFS_"$1"-0:0)"; }
+
+# descriptors DEVICE: what `lsusb -v` says of the device with that directory below /sys. Names of classes and makers are
+# left out: they depend on the data base that is installed.
+descriptors() {
+    lsusb -v -s "$(cat "$1/busnum"):$(cat "$1/devnum")" 2>lsusb-errors.txt | sed -E '
+        s/[[:space:]]+/ /g; s/^ //; s/ $//; /^$/d; /^Bus /d; /^iSerial /d
+        s/^((b(Device|Interface|Function)(Class|SubClass|Protocol)|id(Vendor|Product)|bCountryCode|bDescriptorType) [^ ]+) .*/\1/
+    '
 }
 
 remount_count() { sed -n 's/^Remount count: \([0-9]*\).*/\1/p' "${1:-$drive}/DETAILS.TXT"; }

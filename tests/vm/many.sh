@@ -12,9 +12,6 @@ case_told_apart_by_serial_number() {
     while read -r number; do grep -q "$number" list.txt; done <numbers.txt
 }
 
-# The drive of the board with a serial number.
-drive_of() { findmnt -n -o TARGET "$(realpath /dev/disk/by-id/usb-MBED_VFS_"$1"-0:0)"; }
-
 case_flashed_at_the_same_time() {
     local number drives=() before=() jobs=() n=0
     for number in $(serial_numbers); do

@@ -9,12 +9,6 @@ case_gdb_hid() { gdb hid; }
 case_recover_a_protected_target_bulk() { recover usb_bulk; }
 case_recover_a_protected_target_hid() { recover hid; }
 
-# openocd_over BACKEND COMMAND…
-openocd_over() {
-    local backend=$1; shift
-    openocd_on "cmsis_dap_backend $backend" "$@"
-}
-
 program() {
     expect_greeting openocd_over "$1" "program $firmware/demo.hex verify reset exit" | tee program.txt
     grep -q 'Verified OK' program.txt
