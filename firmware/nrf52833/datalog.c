@@ -4,24 +4,13 @@
  * erases the storage and writes one: a head of text, samples in binary, which the drive is to show as hexadecimal digits
  * (the encoding window), and a tail of text. If there is one, it reads it back. It tells all of that on the serial line;
  * the display shows a tick or a cross.
- *
- * The interface chip has two addresses. A command is written to one of them; when the response is ready, the chip pulls
- * P0.25 low, and the response is read. A command of three zeros wakes a sleeping chip and has no response.
  */
-#include <stdbool.h>
-
 #include "display.h"
-#include "i2c.h"
+#include "link.h"
 #include "nrf52833.h"
 #include "uart.h"
 
-#define COMMS           0x70
-#define FLASH           0x72
-
-enum { BOARD = 1, PROTOCOL, FIRMWARE, POWER, VOLTAGES, USB };
 enum { NAME = 1, SIZE, VISIBLE, COMMIT, FORGET, SECTORS, SECTOR_SIZE, REMOUNT, WINDOW, READ, WRITE, ERASE };
-
-#define PIECE           240             /* a command has at most 255 bytes */
 
 #define HEAD_SIZE       512
 #define SAMPLES         1300
@@ -31,81 +20,14 @@ enum { NAME = 1, SIZE, VISIBLE, COMMIT, FORGET, SECTORS, SECTOR_SIZE, REMOUNT, W
 static const char head[] = "<html><title>A log</title><pre>\n";
 static const char tail[] = "\n</pre></html>\n";
 
-static uint8_t nop[3];                  /* in RAM, for EasyDMA */
-static uint8_t logged[LOG_SIZE], command[8 + PIECE], response[8 + PIECE];
-
-static void wait_ms(unsigned ms)
-{
-    for (unsigned n = ms * (64000 / 4); n; n--)
-        __asm volatile ("" ::: "memory");
-}
-
-static void put_number(uint32_t number, uint32_t base, unsigned digits)
-{
-    char text[9];
-    unsigned at = 8;
-    text[at] = 0;
-    do {
-        text[--at] = "0123456789abcdef"[number % base];
-        number /= base;
-    } while (at && (number || 8 - at < digits));
-    uart_puts(text + at);
-}
-
-static bool response_ready(void)
-{
-    return !(GPIO_IN(0) >> 25 & 1);
-}
-
-/* After power-on the interface chip takes longer to start than this one. */
-static void await_interface(void)
-{
-    for (unsigned tries = 0; tries < 100 && i2c_write(COMMS, nop, sizeof nop); tries++)
-        wait_ms(10);
-}
-
-/* Firmware 0255 takes note of a read in its main loop, and forgets the read if something is written before. */
-static void await_release(void)
-{
-    for (unsigned ms = 0; ms < 100 && response_ready(); ms++)
-        wait_ms(1);
-}
-
-/* Sends a command and fetches `count` bytes of its response; false if none comes. */
-static bool transact(uint8_t address, unsigned length, unsigned count)
-{
-    if (i2c_write(COMMS, nop, sizeof nop))
-        return false;
-    wait_ms(1);
-    for (unsigned tries = 0; tries < 3; tries++) {
-        if (i2c_write(address, command, length))
-            continue;
-        for (unsigned ms = 0; ms < 4000; ms++) {
-            if (response_ready()) {
-                /* The chip may have answered something else than this command. */
-                bool heard = !i2c_read(address, response, count);
-                await_release();
-                if (heard && response[0] == (address == COMMS ? 0x11 : command[0]))
-                    return true;
-                break;
-            }
-            wait_ms(1);
-        }
-    }
-    return false;
-}
+static uint8_t logged[LOG_SIZE];
 
 static bool ask(const char *what, uint8_t property, uint32_t base, unsigned digits)
 {
-    command[0] = 0x10;
-    command[1] = property;
-    if (!transact(COMMS, 2, 11) || response[1] != property)
+    if (!read_property(property))
         return false;
-    uint32_t value = 0;
-    for (unsigned n = response[2]; n; n--)
-        value = value << 8 | response[2 + n];
     uart_puts(what);
-    put_number(value, base, digits);
+    put_number(property_value(0, response[2]), base, digits);
     uart_puts("\r\n");
     return true;
 }
@@ -246,12 +168,10 @@ static const char *const cross[5] = {"#...#", ".#.#.", "..#..", ".#.#.", "#...#"
 
 int main(void)
 {
-    GPIO_PIN_CNF(0, 25) = PIN_CNF_INPUT_PULLUP;
     uart_init(BAUD_115200);
     display_init();
-    i2c_init(I2C_400_KHZ);
     make_log();
-    await_interface();
+    link_init();
     bool done = run();
     if (!done)
         uart_puts("failed\r\n");

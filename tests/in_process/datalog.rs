@@ -139,7 +139,7 @@ fn threaded_and_stepped_boards_log_alike() {
 #[test]
 fn a_board_on_a_battery_logs_too_and_shows_the_file_when_it_is_plugged_in() {
     let mut host = board(Driver::Stepped);
-    host.machine().act(&Action::Battery { on: true }).expect("a battery");
+    host.machine().act(&Action::Battery { on: true, mv: None }).expect("a battery");
     host.machine().act(&Action::Unplug).expect("a cable");
     host.sleep(Span::secs(2));
     assert_eq!(picture(&mut host), TICK);

@@ -30,6 +30,7 @@ mod missions_v1;
 mod official_updates;
 mod own_interface;
 mod people;
+mod power_modes;
 mod programs;
 mod radio;
 mod repl;

@@ -51,7 +51,7 @@ fn a_cable_may_be_pulled_at_any_moment_of_a_copy() {
         let mut host = Host::new(board(None));
         host.enumerate().expect("enumerates");
         // With a battery the interface chip goes on with what it has got of the file.
-        host.machine().act(&Action::Battery { on: on_battery }).expect("has a battery");
+        host.machine().act(&Action::Battery { on: on_battery, mv: None }).expect("has a battery");
         // Whatever came of the part: the cable is what matters.
         drop(host.drive().expect("a drive").copy_part("demo.hex", DEMO, WriteOrder::LinuxFlush, bytes));
         host.machine().act(&Action::Unplug).expect("has a cable");

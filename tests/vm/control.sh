@@ -11,6 +11,7 @@ case_the_display_is_seen_from_inside() {
     ctl wait --screen "$heart" --ms 10000
     ctl screen | tee screen.txt
     [ "$(wc -l <screen.txt)" -eq 5 ]
+    grep -q "9 power (red)" screen.txt
     ctl screen --png "$TWINBOARD_OUT/screen.png"
     [ "$(head -c 4 "$TWINBOARD_OUT/screen.png" | tail -c 3)" = PNG ]
 }

@@ -24,6 +24,7 @@ use crate::debug::open::open_wire;
 use crate::image::{BlockIds, Image, Start};
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
+use crate::parts::supply::SharedSupply;
 use crate::parts::world::SharedWorld;
 
 /// Boards stand so far from each other if nothing is said, in metres.
@@ -74,6 +75,7 @@ impl BoardFile {
         let options = &PowerOn { interface, ..*options };
         let mut builder = Builder::default();
         let world = SharedWorld::default();
+        let supply = SharedSupply::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
         let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
         let mut relays = BTreeMap::new();
@@ -106,7 +108,7 @@ impl BoardFile {
                         None => open_wire(),
                     };
                     let wire = Box::new(PromisingWire::new(wire, promise.clone()));
-                    let Made { model, chip, relay } = interface::build(entry, options, wire)?;
+                    let Made { model, chip, relay } = interface::build(entry, options, wire, &supply)?;
                     if let Some(relay) = relay {
                         relays.insert(name, relay);
                     }
@@ -169,6 +171,12 @@ impl BoardFile {
         let contacts = self.attach_edge(&mut builder, &nets, find)?;
         self.attach_buses(&chips, &world, find)?;
         let speaker = self.attach_parts(&chips, &world, find)?;
+        let leds = self.attach_leds(options, &chips)?;
+        for (name, relay) in &relays {
+            if let Some(&index) = indices.get(name) {
+                relay.lock().observe(leds.iter().filter_map(|led| led.successor_of(index)).collect());
+            }
+        }
         let matrix = self.matrix.as_ref().map(|entry| led_matrix(entry, &chips, find)).transpose()?;
         let buttons = self
             .buttons
@@ -202,6 +210,9 @@ impl BoardFile {
             serial_net,
             tap: None,
             supplies: Supplies::default(),
+            supply,
+            regulated: self.emulated_interface().is_some_and(|entry| entry.battery.is_some()),
+            leds,
             plan: Plan::default(),
             looks: Looks::default(),
             wild: Wild::default(),

@@ -65,6 +65,9 @@ pub struct BoardFile {
     pub microphone: Option<MicrophoneEntry>,
     /// The touch pads.
     pub touch: Option<TouchEntry>,
+    /// The LEDs that stand alone.
+    #[serde(default, rename = "led")]
+    pub leds: Vec<LedEntry>,
     /// The lamps that form a picture.
     #[serde(rename = "led-matrix")]
     pub matrix: Option<MatrixEntry>,
@@ -95,6 +98,32 @@ pub struct EmulatedEntry {
     pub model: Spanned<String>,
     /// Which of its pins each signal is on: the native chip's pins, and those that only the emulated one has.
     pub pins: BTreeMap<String, Spanned<String>>,
+    /// The divider through which it measures the battery, between the pins of RUN_VBAT_SENSE and VMON_BAT.
+    pub battery: Option<BatteryEntry>,
+}
+
+/// A divider that is switched on by a pin, with a capacitor behind it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatteryEntry {
+    /// The battery's voltage over that behind the divider.
+    pub divider: f64,
+    /// Its resistance times the capacitance, in microseconds.
+    pub time_constant_us: u32,
+}
+
+/// An LED of the board.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedEntry {
+    /// Name, as people call it.
+    pub name: Spanned<String>,
+    /// Its colour.
+    pub colour: String,
+    /// The pin that lights it, as `chip.pin`.
+    pub pin: Spanned<String>,
+    /// The level at which it is lit.
+    pub lit: PressedLevel,
 }
 
 /// A wire.
@@ -229,6 +258,7 @@ impl BoardFile {
         unique("chip or bus", self.chips.iter().map(|chip| &chip.name).chain(self.i2c.iter().map(|bus| &bus.name)))?;
         unique("net", self.nets.iter().map(|net| &net.name))?;
         unique("button", self.buttons.iter().map(|button| &button.name))?;
+        unique("led", self.leds.iter().map(|led| &led.name))?;
         unique("jumper", self.jumpers.iter().map(|jumper| &jumper.name))?;
         for chip in &self.chips {
             let Some(probe) = &chip.probe else { continue };

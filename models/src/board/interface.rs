@@ -20,6 +20,8 @@ use crate::image::interface::{BOOTLOADER_END, InterfaceChip};
 use crate::image::{Image, Start};
 use crate::kinetis::{self, Kinetis};
 use crate::nordic::{ChipTable, Nrf5, Options};
+use crate::parts::battery::{BatteryMonitor, BatterySense};
+use crate::parts::supply::SharedSupply;
 use crate::parts::swd_pins::SwdPins;
 
 /// 4.7 kΩ and 100 nF: how the boards of the V2.00 tell firmware what they are (dossier 7.2).
@@ -56,13 +58,18 @@ pub(super) struct Made {
 }
 
 /// Makes the interface chip, at its end of the SWD wire `wire`.
-pub(super) fn build(entry: &ChipEntry, options: &PowerOn<'_>, wire: Box<dyn SwdWire>) -> Result<Made, BoardError> {
+pub(super) fn build(
+    entry: &ChipEntry,
+    options: &PowerOn<'_>,
+    wire: Box<dyn SwdWire>,
+    supply: &SharedSupply,
+) -> Result<Made, BoardError> {
     let config = config(entry, options)?;
     if let (Some(place), Some(program)) = (in_force(entry, options), options.interface) {
-        let (model, chip) = emulated(place, &config, program, wire)?;
+        let (model, chip) = emulated(place, &config, program, wire, supply)?;
         return Ok(Made { model, chip, relay: None });
     }
-    let successor = entry.emulated.as_ref().and_then(|place| successor(place, &config));
+    let successor = entry.emulated.as_ref().and_then(|place| successor(place, &config, supply));
     let (Some(make), Some(layout)) = (successor, InterfaceChip::with_id(config.hic_id)) else {
         let chip = Arc::new(Mutex::new(DapLink::new(config, wire)));
         return Ok(Made { model: Model::DapLink(chip.clone()), chip, relay: None });
@@ -74,19 +81,24 @@ pub(super) fn build(entry: &ChipEntry, options: &PowerOn<'_>, wire: Box<dyn SwdW
 }
 
 /// What makes the emulated chip when the native bootloader starts an image; none if there is no model of it.
-fn successor(entry: &EmulatedEntry, config: &DapLinkConfig) -> Option<Successor> {
-    let (entry, config) = (entry.clone(), config.clone());
+fn successor(entry: &EmulatedEntry, config: &DapLinkConfig, supply: &SharedSupply) -> Option<Successor> {
+    let (entry, config, supply) = (entry.clone(), config.clone(), supply.clone());
     let make: Successor = Box::new(move |image, wire| {
         let program = InterfaceProgram { image, start: Start::Handover(BOOTLOADER_END) };
-        emulated(&entry, &config, program, wire).ok()
+        emulated(&entry, &config, program, wire, &supply).ok()
     });
     make(&Image::default(), open_wire()).is_some().then_some(make)
 }
 
-/// The pin of the emulated chip that may take the native one's place for the signal `name`.
+/// The pin of the emulated chip that may take the native one's place for the signal `name`, as the board knows it.
 pub(super) fn successor_pin(entry: &ChipEntry, name: &str) -> Option<PinId> {
+    successor_observed(entry, name).map(shifted)
+}
+
+/// The same pin, as that chip knows it.
+pub(super) fn successor_observed(entry: &ChipEntry, name: &str) -> Option<PinId> {
     let emulated = entry.emulated.as_ref()?;
-    emulated.pins.get(name).and_then(|place| chip_pin(emulated, place)).map(shifted)
+    emulated.pins.get(name).and_then(|place| chip_pin(emulated, place))
 }
 
 /// Makes the chip that native firmware stands for, running `program`.
@@ -95,17 +107,40 @@ fn emulated(
     config: &DapLinkConfig,
     program: InterfaceProgram<'_>,
     wire: Box<dyn SwdWire>,
+    supply: &SharedSupply,
 ) -> Result<(Model, SharedChip), BoardError> {
     let model: &str = entry.model.as_ref();
+    let monitor = battery_monitor(entry, supply)?;
     if let Some(table) = kinetis_chip(model) {
-        let chip = Arc::new(Mutex::new(kinetis(table, entry, program, config, wire)?));
+        let mut chip = kinetis(table, entry, program, config, wire)?;
+        if let Some(monitor) = monitor {
+            chip.observe(Box::new(monitor.clone()));
+            chip.add_part(Box::new(monitor));
+        }
+        chip.set_supply(supply.vdd_uv());
+        let chip = Arc::new(Mutex::new(chip));
         return Ok((Model::Kinetis(chip.clone()), chip));
     }
     if let Some(table) = nordic_chip(model) {
-        let chip = Arc::new(Mutex::new(nordic(table, entry, program, config, wire)?));
+        let mut chip = nordic(table, entry, program, config, wire)?;
+        if let Some(monitor) = monitor {
+            chip.observe(Box::new(monitor.clone()));
+            chip.add_part(Box::new(monitor));
+        }
+        chip.set_supply(supply.vdd_uv());
+        let chip = Arc::new(Mutex::new(chip));
         return Ok((Model::Nrf5(chip.clone()), chip));
     }
     Err(BoardError::at(&entry.model, format!("there is no interface chip {model}")))
+}
+
+/// The divider through which the chip measures the battery, if the board has one.
+fn battery_monitor(entry: &EmulatedEntry, supply: &SharedSupply) -> Result<Option<BatteryMonitor>, BoardError> {
+    let pins = (signal_pin(entry, "RUN_VBAT_SENSE")?, signal_pin(entry, "VMON_BAT")?);
+    let (Some(battery), (Some(switch), Some(output))) = (entry.battery, pins) else { return Ok(None) };
+    let ratio = (battery.divider * 1_000.0).round() as u32;
+    let time_constant = Span::us(battery.time_constant_us.into());
+    Ok(Some(BatteryMonitor::new(BatterySense { switch, output, ratio, time_constant }, supply.clone())))
 }
 
 /// An interface chip of the nRF5 family with its program.

@@ -7,6 +7,7 @@ mod faults;
 pub mod file;
 pub mod i2c;
 mod interface;
+mod leds;
 mod parts;
 mod powered;
 mod relay;

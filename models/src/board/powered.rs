@@ -12,6 +12,7 @@ use twinboard_sim::wire::{Drive, PinId};
 use super::control::{Looks, Plan, SerialTap};
 use super::ether::Antenna;
 use super::faults::Faults;
+use super::leds::BoardLed;
 use super::parts::Contact;
 use super::relay::Relay;
 use super::supply::Supplies;
@@ -20,8 +21,10 @@ use crate::daplink::DapLink;
 use crate::fault::usb::FaultyPort;
 use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
+use crate::parts::led::LedOnPin;
 use crate::parts::led_matrix::SharedLedMatrix;
 use crate::parts::speaker::SharedSpeaker;
+use crate::parts::supply::SharedSupply;
 use crate::parts::world::SharedWorld;
 
 /// A chip of a board, as what it is.
@@ -52,6 +55,24 @@ impl Model {
             Model::DapLink(_) => {}
             Model::Nrf5(chip) => chip.lock().set_flash(contents),
             Model::Kinetis(chip) => chip.lock().set_flash(contents),
+        }
+    }
+
+    /// Adds somebody who watches all pins.
+    pub(super) fn observe(&self, end: LedOnPin) {
+        match self {
+            Model::DapLink(chip) => chip.lock().observe(end),
+            Model::Nrf5(chip) => chip.lock().observe(Box::new(end)),
+            Model::Kinetis(chip) => chip.lock().observe(Box::new(end)),
+        }
+    }
+
+    /// The chip is supplied with so many microvolts from now on. (Native firmware is told of the supply as a whole.)
+    pub(super) fn set_supply(&self, microvolts: u32) {
+        match self {
+            Model::DapLink(_) => {}
+            Model::Nrf5(chip) => chip.lock().set_supply(microvolts),
+            Model::Kinetis(chip) => chip.lock().set_supply(microvolts),
         }
     }
 
@@ -118,6 +139,11 @@ pub struct Powered {
     pub(super) serial_net: Option<NetId>,
     pub(super) tap: Option<SerialTap>,
     pub(super) supplies: Supplies,
+    /// The voltages that come of it.
+    pub(super) supply: SharedSupply,
+    /// A battery's voltage reaches the chips by way of a regulator, as on a micro:bit V2.
+    pub(super) regulated: bool,
+    pub(super) leds: Vec<BoardLed>,
     pub(super) plan: Plan,
     pub(super) looks: Looks,
     pub(super) wild: Wild,
@@ -172,6 +198,7 @@ impl Powered {
         if let Some(matrix) = &self.matrix {
             matrix.power_off(self.board.now());
         }
+        self.darken_leds(self.board.now());
     }
 
     /// The native DAPLink of the board, if it has one that has not made room for the emulated chip.

@@ -22,6 +22,7 @@ use crate::daplink::shared::SharedWire;
 use crate::daplink::{DapLink, InterfaceFlash, pins};
 use crate::image::interface::InterfaceChip;
 use crate::image::{Image, Segment};
+use crate::parts::led::LedOnPin;
 
 /// The first pin of the emulated chip.
 const SHIFT: u16 = 64;
@@ -41,6 +42,8 @@ pub struct Relay {
     wire: SharedWire,
     make: Successor,
     successor: Option<(Model, SharedChip)>,
+    /// The LEDs on the successor's pins.
+    leds: Vec<LedOnPin>,
     /// The successor has the pins.
     active: bool,
     /// What the successor's flash has besides the interface firmware; empty if nothing is known of it.
@@ -73,12 +76,18 @@ impl Relay {
             wire,
             make,
             successor: None,
+            leds: Vec::new(),
             active: false,
             kept: Vec::new(),
             seen: Vec::new(),
             vbus: false,
             attention: 0,
         }
+    }
+
+    /// These LEDs are on the successor's pins.
+    pub(super) fn observe(&mut self, leds: Vec<LedOnPin>) {
+        self.leds = leds;
     }
 
     /// The emulated chip, while it has the native one's place.
@@ -149,6 +158,7 @@ impl Relay {
         let Some((model, chip)) = (self.make)(&image, Box::new(Borrowed(self.wire.clone()))) else { return };
         let on_nets: Vec<_> = self.seen.iter().map(|(pin, _)| PinId(pin.0 - SHIFT)).collect();
         model.export_pins(&on_nets);
+        self.leds.iter().for_each(|led| model.observe(led.clone()));
         let before = self.attention();
         {
             let mut chip = chip.lock();

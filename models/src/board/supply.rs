@@ -1,6 +1,7 @@
 //! Where the board's power comes from.
 
 use super::powered::Powered;
+use crate::parts::supply::BATTERY_MV;
 
 /// The board's supplies, as a person handles them. A board has power from its USB cable or from a battery, as long as
 /// nobody has switched everything off.
@@ -10,6 +11,8 @@ pub(super) struct Supplies {
     pub cable: bool,
     /// A battery is connected.
     pub battery: bool,
+    /// The battery's voltage, in millivolts, connected or not.
+    pub battery_mv: u16,
     /// The switch before all of it.
     pub switch: bool,
 }
@@ -17,7 +20,7 @@ pub(super) struct Supplies {
 impl Default for Supplies {
     /// As boards are used here: on the cable.
     fn default() -> Supplies {
-        Supplies { cable: true, battery: false, switch: true }
+        Supplies { cable: true, battery: false, battery_mv: BATTERY_MV, switch: true }
     }
 }
 
@@ -37,9 +40,20 @@ impl Powered {
     /// Changes the supplies; the board loses or gets its power at once.
     pub(super) fn supply(&mut self, change: impl FnOnce(&mut Supplies)) {
         change(&mut self.supplies);
-        let Supplies { cable, battery, .. } = self.supplies;
+        let Supplies { cable, battery, battery_mv, .. } = self.supplies;
+        let battery_uv = if battery { u32::from(battery_mv) * 1_000 } else { 0 };
+        self.supply.set(cable, battery_uv);
         if let Some(interface) = self.daplink() {
-            interface.lock().supplied(cable, battery);
+            interface.lock().supplied(cable, battery_uv);
+        }
+        if self.regulated {
+            let vdd = self.supply.vdd_uv();
+            self.chips.iter().for_each(|(_, model)| model.set_supply(vdd));
+            if let Some(relay) = &self.relay
+                && let Some(model) = relay.lock().successor()
+            {
+                model.set_supply(vdd);
+            }
         }
         match (self.board.is_powered(), self.supplies.powered()) {
             (true, false) => {

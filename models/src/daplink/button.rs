@@ -2,15 +2,15 @@
 
 use twinboard_sim::wire::{Drive, Signal};
 
+use super::power::LONG;
 use super::shared::{Core, pins};
-
-/// A press of so many ticks of 30 ms is a long one.
-const LONG: u16 = 80;
 
 /// What a person did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Press {
     Began,
+    /// It goes on; it had lasted for so many ticks before.
+    Lasts(u16),
     Ended {
         /// It was held for 2.4 s or more.
         long: bool,
@@ -34,7 +34,7 @@ impl Button {
             }
             (Some(held), true) => {
                 self.held = Some(held.saturating_add(1));
-                None
+                Some(Press::Lasts(held))
             }
             (Some(held), false) => {
                 self.held = None;
@@ -61,7 +61,7 @@ impl Core {
         self.io.i2c.clear();
         self.io.interrupt_target(false);
         self.io.send(pins::LED, Signal::Drive(Drive::Released));
-        self.io.set(pins::POWER_LED, !self.requests.dark_asleep);
+        self.io.pwm(pins::POWER_LED, if self.requests.dark_asleep { 0 } else { 255 });
         let was_supplied = self.power.usb();
         loop {
             self.clock.notified().await;
@@ -84,8 +84,8 @@ mod tests {
         for (ticks, long) in [(80, false), (81, true)] {
             let mut button = Button::default();
             assert_eq!(button.tick(true), Some(Press::Began));
-            for _ in 1..ticks {
-                assert_eq!(button.tick(true), None);
+            for held in 0..ticks - 1 {
+                assert_eq!(button.tick(true), Some(Press::Lasts(held)));
             }
             assert_eq!(button.tick(false), Some(Press::Ended { long }));
             assert_eq!(button.tick(false), None);

@@ -16,11 +16,12 @@ use super::account::{Account, Spent};
 use super::config::{DapLinkConfig, NonVolatile};
 use super::firmware::{self, Hardware, Relay};
 use super::flash::FlashManager;
-use super::power::PowerPins;
-use super::shared::{Io, SharedWire, TargetFlash};
+use super::shared::{Io, Leds, SharedWire, TargetFlash};
 use super::storage::StorageTable;
 use super::uart::Uart;
 use crate::native::endpoints::UsbDevice;
+use crate::parts::led::LedOnPin;
+use crate::parts::supply::SharedSupply;
 
 /// The shortest character that the UART can send: 7 bits at 1 Mbaud.
 const LOOKAHEAD: Span = Span::us(7);
@@ -35,9 +36,11 @@ pub struct DapLink {
     usb: UsbDevice,
     io: Io,
     account: Account,
-    power: PowerPins,
+    power: SharedSupply,
     settings: NonVolatile,
     relay: Relay,
+    /// The LEDs on its pins.
+    leds: Leds,
     /// Edges on their way to the chip's pins, in the order of their times.
     incoming: Vec<Edge>,
 }
@@ -75,10 +78,11 @@ impl DapLink {
     ) -> DapLink {
         let storage = config.personality().storage.map_or(0, StorageTable::flash);
         let settings = NonVolatile::with_storage(config.settings, storage);
-        let power = PowerPins::default();
+        let power = SharedSupply::default();
         let its_power = power.clone();
         let config = Arc::new(config);
-        let account = Account::default();
+        let (account, leds) = (Account::default(), Leds::default());
+        let its_leds = leds.clone();
         let (its_account, its_settings, its_relay) = (account.clone(), settings.clone(), relay.clone());
         let boot: Boot = Box::new(move |at| {
             wire.lock().power_cycle();
@@ -87,7 +91,7 @@ impl DapLink {
             let task = Task::new(at, |clock| {
                 let usb = UsbDevice::new(clock.clone());
                 let uart = Uart::new(&config.personality().serial.uart, settings.clone());
-                let io = Io::new(clock.clone(), uart.clone());
+                let io = Io::new(clock.clone(), uart.clone()).with_leds(its_leds.clone());
                 handles = Some((usb.clone(), io.clone()));
                 let hardware = Hardware {
                     clock,
@@ -107,7 +111,7 @@ impl DapLink {
             (task, usb, io)
         });
         let (task, usb, io) = boot(Time::ZERO);
-        DapLink { boot, task, usb, io, account, power, settings: its_settings, relay, incoming: Vec::new() }
+        DapLink { boot, task, usb, io, account, power, settings: its_settings, relay, leds, incoming: Vec::new() }
     }
 
     /// Whether the bootloader has started what was written into the chip's flash: from now on, until the next power-on,
@@ -130,10 +134,16 @@ impl DapLink {
         self.io.host_sends(bytes, baud)
     }
 
-    /// Where the board's power comes from: a USB cable, a battery.
-    pub fn supplied(&mut self, usb: bool, battery: bool) {
-        self.power.set(usb, battery);
+    /// Where the board's power comes from: whether there is a USB cable, and the battery's voltage in microvolts, 0 if
+    /// there is none. At first there is a cable alone.
+    pub fn supplied(&mut self, usb: bool, battery_uv: u32) {
+        self.power.set(usb, battery_uv);
         self.task.clock().notify();
+    }
+
+    /// An LED is on one of its pins.
+    pub fn observe(&mut self, led: LedOnPin) {
+        self.leds.lock().push(led);
     }
 
     /// What the chip keeps without power.

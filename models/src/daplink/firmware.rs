@@ -25,16 +25,19 @@ use super::error::{self, Error};
 use super::i2c;
 use super::i2c::comms::{self, UsbState, UserEvent};
 use super::msc::Msc;
-use super::power::{PowerLed, PowerPins};
+use super::power::PowerLed;
 use super::shared::{Core, Io, Lamp, Requests, SharedWire, TargetFlash, pins};
 use super::storage::Storage;
 use super::swd_host::{SwdHost, TargetState};
 use super::uart::Uart;
 use crate::native::chapter9::Standard;
 use crate::native::endpoints::{CAPACITY, Setup, UsbDevice};
+use crate::parts::supply::SharedSupply;
 
 /// Button and LEDs are looked after every 30 ms; every third time the drive and the USB connection are, too.
 const TICK: Span = Span::ms(30);
+/// Where the power comes from: a battery and nothing else.
+const BATTERY_ALONE: u8 = 2;
 const SLOW_TICK: u64 = mount::TICK.0 / TICK.0;
 
 /// A cable whose host has not configured the device after 22 slow ticks is one of a charger.
@@ -58,7 +61,7 @@ pub(super) struct Hardware {
     pub wire: SharedWire,
     pub account: Account,
     pub relay: Relay,
-    pub power: PowerPins,
+    pub power: SharedSupply,
 }
 
 /// Whether the chip can go on as something else, running what was written into its flash, and whether it has.
@@ -127,8 +130,6 @@ pub(super) struct Firmware<F> {
     connect_at: Time,
     /// The activity LED's pin is driven.
     lamp_on: bool,
-    /// The red LED is lit.
-    power_led: bool,
     packet: [u8; CAPACITY],
 }
 
@@ -153,8 +154,8 @@ impl<F: TargetFlash> Firmware<F> {
                 .storage
                 .filter(|_| config.mode == Mode::Interface)
                 .map(|table| Storage::new(table, &settings)),
+            power_led: PowerLed::new(power.source() == BATTERY_ALONE),
             power,
-            power_led: PowerLed::On,
             usb_state: UsbState::Disconnected,
             requests: Requests::default(),
             settings,
@@ -179,7 +180,6 @@ impl<F: TargetFlash> Firmware<F> {
             woken,
             connect_at: core.clock.now() + core.config.connect_delay(),
             lamp_on: false,
-            power_led: true,
             packet: [0; CAPACITY],
             core,
         }
@@ -192,7 +192,7 @@ impl<F: TargetFlash> Firmware<F> {
     /// The main loop, until a restart.
     async fn live(&mut self) -> Left {
         self.core.usb.attach(false);
-        self.core.io.set(pins::POWER_LED, true);
+        self.core.io.pwm(pins::POWER_LED, self.core.power_led.duty());
         self.core.io.switch_i2c(self.core.storage.is_some());
         self.light_lamp();
         let clock = self.core.clock.clone();
@@ -341,14 +341,16 @@ impl<F: TargetFlash> Firmware<F> {
         // In the bootloader the button does nothing: it knows no target.
         if !self.core.flash_busy && !self.in_bootloader() {
             match self.button.tick(self.core.io.button()) {
-                Some(Press::Began) => self.target(self.core.config.personality().target.button).await,
+                Some(Press::Began) => {
+                    self.target(self.core.config.personality().target.button).await;
+                    self.core.power_led.hold(None);
+                }
+                Some(Press::Lasts(ticks)) => self.core.power_led.hold(Some(ticks)),
                 Some(Press::Ended { long }) => {
                     self.target(TargetState::ResetRun).await;
-                    if self.core.storage.is_some() {
-                        self.core.power_led = if long { PowerLed::On } else { PowerLed::once() };
-                        if long {
-                            comms::tell(&self.core, UserEvent::LongPress);
-                        }
+                    self.core.power_led.release(long);
+                    if long && self.core.storage.is_some() {
+                        comms::tell(&self.core, UserEvent::LongPress);
                     }
                 }
                 None => {}
@@ -363,17 +365,14 @@ impl<F: TargetFlash> Firmware<F> {
         }
         if std::mem::take(&mut self.core.requests.power_down) {
             match self.core.usb_state {
-                UsbState::Connected => self.core.power_led = PowerLed::Standby(0),
+                UsbState::Connected => self.core.power_led.stand_by(),
                 UsbState::Disconnected => return true,
                 // Whether there is a host is not known yet.
                 UsbState::Connecting | UsbState::Checking => self.core.requests.power_down = true,
             }
         }
-        let led = self.core.power_led.tick();
-        if self.power_led != led {
-            self.power_led = led;
-            self.core.io.set(pins::POWER_LED, led);
-        }
+        let duty = self.core.power_led.tick(self.core.usb_state);
+        self.core.io.pwm(pins::POWER_LED, duty);
         if let Some(lit) = self.core.lamp.tick()
             && self.lamp_on
         {
@@ -404,7 +403,9 @@ impl<F: TargetFlash> Firmware<F> {
         let on = !table.needs_host || self.in_bootloader() || self.standard.configured();
         if self.lamp_on != on {
             self.lamp_on = on;
-            let drive = match (on, table.lit) {
+            // On a micro:bit V2 it stays dark until something has happened.
+            let lit = (!table.needs_host || self.in_bootloader() || self.core.lamp.used) == table.lit;
+            let drive = match (on, lit) {
                 (false, _) => PinDrive::Released,
                 (true, false) => PinDrive::Low,
                 (true, true) => PinDrive::High,

@@ -18,14 +18,23 @@ use super::drive::Assert;
 use super::error::Error;
 use super::i2c::I2cPort;
 use super::i2c::comms::UsbState;
-use super::power::{PowerLed, PowerPins};
+use super::power::PowerLed;
 use super::storage::Storage;
 use super::swd_host::{SwdHost, TargetState};
 use super::uart::{Format, StopBits, Uart};
 use crate::native::endpoints::UsbDevice;
+use crate::parts::PinObserver;
+use crate::parts::led::LedOnPin;
+use crate::parts::supply::SharedSupply;
 
 /// The baud rate of a serial port that nobody has opened (the line coding at power-on).
 const DEFAULT_BAUD: u32 = 115_200;
+
+/// The PWM of the nRF52820's build: 2550 turns of 8 µs.
+const PWM_PERIOD: Span = Span::us(20_400);
+
+/// The LEDs on a chip's pins, which outlive a power cycle.
+pub type Leds = Arc<Mutex<Vec<LedOnPin>>>;
 
 /// The pins that the firmware uses, numbered as those of the nRF52820 on a micro:bit V2.2 in its GPIO port P0. The pins of
 /// other interface chips go by the same names; their numbers are seen nowhere.
@@ -56,6 +65,8 @@ pub type SharedWire = Arc<Mutex<Box<dyn SwdWire>>>;
 #[derive(Debug, Default)]
 struct Pins {
     out: Vec<Edge>,
+    /// What each pin that is driven by PWM was told last, of 255.
+    duty: Option<(PinId, u8)>,
     button: bool,
 }
 
@@ -65,6 +76,7 @@ pub struct Io {
     pins: Arc<Mutex<Pins>>,
     uart: Uart,
     clock: TaskClock,
+    leds: Leds,
     /// The secondary on the internal I2C bus.
     pub i2c: I2cPort,
 }
@@ -73,17 +85,39 @@ impl Io {
     /// Pins at rest.
     #[must_use]
     pub fn new(clock: TaskClock, uart: Uart) -> Io {
-        Io { pins: Arc::default(), uart, clock, i2c: I2cPort::default() }
+        Io { pins: Arc::default(), uart, clock, leds: Leds::default(), i2c: I2cPort::default() }
+    }
+
+    /// The same pins with these LEDs on them.
+    pub(super) fn with_leds(self, leds: Leds) -> Io {
+        Io { leds, ..self }
     }
 
     /// Drives a pin, or starts a serial character on it, now.
     pub fn send(&self, pin: PinId, signal: Signal) {
-        self.pins.lock().out.push(Edge { at: self.clock.now(), pin, signal });
+        let edge = Edge { at: self.clock.now(), pin, signal };
+        self.leds.lock().iter_mut().for_each(|led| led.edge(&edge));
+        self.pins.lock().out.push(edge);
     }
 
     /// Drives a pin high or low, now.
     pub fn set(&self, pin: PinId, high: bool) {
         self.send(pin, Signal::Drive(if high { Drive::High } else { Drive::Low }));
+    }
+
+    /// Drives a pin by PWM, high for `duty` of 255, from now on. Nobody follows a PWM edge by edge: the pin has the level
+    /// that it has longer, and the LEDs on it are told period and high time.
+    pub fn pwm(&self, pin: PinId, duty: u8) {
+        let before = self.pins.lock().duty.replace((pin, duty));
+        if before == Some((pin, duty)) {
+            return;
+        }
+        let high = duty > 127;
+        if before.is_none_or(|(of, before)| of != pin || (before > 127) != high) {
+            self.set(pin, high);
+        }
+        let (at, span) = (self.clock.now(), Span(PWM_PERIOD.0 / 255 * u64::from(duty)));
+        self.leds.lock().iter_mut().for_each(|led| led.pulses(at, pin, PWM_PERIOD, span));
     }
 
     /// Pulls COMBINED_SENSOR_INT low, or lets it go.
@@ -168,6 +202,8 @@ impl Io {
 pub struct Lamp {
     blink: bool,
     dark: bool,
+    /// It has blinked once.
+    pub(super) used: bool,
 }
 
 impl Lamp {
@@ -181,6 +217,7 @@ impl Lamp {
         if !self.blink {
             return None;
         }
+        self.used = true;
         self.dark = !self.dark;
         self.blink = self.dark;
         Some(!self.dark)
@@ -229,7 +266,7 @@ pub struct Core {
     /// The data file's storage, on boards that have one.
     pub storage: Option<Storage>,
     /// Where the power comes from.
-    pub power: PowerPins,
+    pub power: SharedSupply,
     /// The red LED.
     pub power_led: PowerLed,
     /// The USB connection as the target is told of it.
@@ -265,7 +302,7 @@ impl Core {
     /// Out of standby.
     fn awake(&mut self) {
         self.requests = Requests { remount: self.requests.remount, ..Requests::default() };
-        self.power_led = PowerLed::On;
+        self.power_led.awake();
     }
 }
 

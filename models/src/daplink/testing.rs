@@ -13,6 +13,7 @@ use super::config::{DapLinkConfig, NonVolatile, Settings};
 use super::dap::port::SwdPort;
 use super::flash::algorithm::{self, Algorithm};
 use super::personality::Board;
+use super::power::PowerLed;
 use super::shared::{Core, Io, Lamp};
 use super::storage::{Storage, StorageTable};
 use super::swd_host::SwdHost;
@@ -74,7 +75,7 @@ fn core(board: Board, clock: TaskClock, wire: Box<dyn SwdWire>, settings: Settin
         failed_assertion: None,
         storage: table.storage.map(|table| Storage::new(table, &settings)),
         power: Default::default(),
-        power_led: Default::default(),
+        power_led: PowerLed::new(false),
         usb_state: Default::default(),
         requests: Default::default(),
         clock,

@@ -9,7 +9,6 @@ use twinboard_sim::wire::PinId;
 
 use super::clock::Rate;
 use super::peripheral::{Cx, Peripheral, Reset, merged};
-use crate::parts::analog::SUPPLY_UV;
 
 const SC1A: u32 = 0x00;
 const SC1B: u32 = 0x04;
@@ -134,7 +133,7 @@ impl Adc16 {
         match channel {
             TEMPERATURE => Some(VTEMP25_UV),
             BANDGAP => Some(BANDGAP_UV),
-            VREFH => Some(SUPPLY_UV),
+            VREFH => Some(cx.pins.vdd()),
             VREFL => Some(0),
             _ => {
                 let b = self.cfg[1] & CFG2_MUXSEL != 0;
@@ -160,7 +159,7 @@ impl Adc16 {
             let bits = [8, 12, 10, 16][(self.cfg[0] >> 2 & 3) as usize];
             let microvolts = self.voltage(cx, self.sc1[0] & OFF).unwrap_or(0);
             let full = (1u64 << bits) - 1;
-            let code = (u64::from(microvolts) << bits) / u64::from(SUPPLY_UV);
+            let code = (u64::from(microvolts) << bits) / u64::from(cx.pins.vdd().max(1));
             self.result[0] = code.min(full) as u32;
             self.due = if self.sc3 & SC3_ADCO != 0 { cx.now + self.conversion(cx) } else { Time::NEVER };
         }

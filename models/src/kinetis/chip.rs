@@ -21,6 +21,7 @@ use super::usb0::Usb0;
 use crate::image::Start;
 use crate::nordic::Noise;
 use crate::parts::PinObserver;
+use crate::parts::analog::AnalogPart;
 use crate::parts::swd_pins::SwdPins;
 
 /// From the cause of a reset to the first instruction: the flash's controller loads its configuration meanwhile.
@@ -147,6 +148,16 @@ impl Kinetis {
         self.soc.pins.add_capacitor(Capacitor::new(pin, time_constant));
     }
 
+    /// Adds a part that makes voltages on pins.
+    pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
+        self.soc.pins.add_part(part);
+    }
+
+    /// The chip is supplied with so many microvolts from now on.
+    pub fn set_supply(&mut self, microvolts: u32) {
+        self.soc.pins.set_vdd(microvolts);
+    }
+
     /// Somebody holds so many microvolts against a pin, or nothing any more.
     pub fn hold(&mut self, pin: PinId, microvolts: Option<u32>) {
         self.soc.pins.hold(pin, microvolts);
@@ -189,6 +200,12 @@ impl Kinetis {
     /// Replaces the contents of flash, from address 0; what `contents` does not cover is erased.
     pub fn set_flash(&mut self, contents: &[u8]) {
         self.core.memory_mut().refill(self.flash, contents);
+    }
+
+    /// Whether the chip is powered down and waits for what wakes it.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.stopped == Stopped::Off
     }
 
     /// The core, for a debugger on the chip itself.

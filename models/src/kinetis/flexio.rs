@@ -5,6 +5,7 @@
 //! when they change.
 
 use twinboard_sim::bus::Size;
+use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::PinId;
 
 use super::clock::Rate;
@@ -67,6 +68,8 @@ pub struct Flexio {
     timcfg: [u32; 4],
     timcmp: [u32; 4],
     signals: [Option<Pwm>; 4],
+    /// When each signal began.
+    since: [Time; 4],
 }
 
 fn index(offset: u32, base: u32) -> usize {
@@ -87,6 +90,7 @@ impl Flexio {
             timcfg: [0; 4],
             timcmp: [0; 4],
             signals: [None; 4],
+            since: [Time::ZERO; 4],
         }
     }
 
@@ -132,6 +136,7 @@ impl Flexio {
                 cx.pins.offer(cx.now, old.pin, old.mux.into(), None);
             }
             if let Some(pwm) = signal {
+                self.since[n] = cx.now;
                 cx.pins.offer(cx.now, pwm.pin, pwm.mux.into(), Some(2 * pwm.high >= pwm.period));
                 let span = |ticks: u32| pwm.clock.span(ticks.into());
                 cx.pins.pulse(cx.now, pwm.pin, span(pwm.period), span(pwm.high));
@@ -172,7 +177,8 @@ impl Peripheral for Flexio {
             CTRL => {
                 keep(&mut self.ctrl, CTRL_BITS);
                 if self.ctrl & CTRL_SWRST != 0 {
-                    *self = Flexio { ctrl: self.ctrl, signals: self.signals, ..Flexio::new(self.spec) };
+                    *self =
+                        Flexio { ctrl: self.ctrl, signals: self.signals, since: self.since, ..Flexio::new(self.spec) };
                 }
             }
             SHIFTSIEN => keep(&mut self.enables[0], 0xF),
@@ -202,12 +208,27 @@ impl Peripheral for Flexio {
     }
 
     fn reset(&mut self, cx: &mut Cx<'_>, _: Reset) {
-        *self = Flexio { signals: self.signals, ..Flexio::new(self.spec) };
-        self.refresh(cx);
+        *self = Flexio::new(self.spec);
+        // Also what a pin kept in VLLS.
+        for (_, pin, mux) in self.spec.pins {
+            cx.pins.offer(cx.now, *pin, (*mux).into(), None);
+        }
     }
 
     fn steady(&self, _: u32) -> bool {
         true
+    }
+
+    /// In VLLS the timers have no power, and a pin keeps the level that it had at that instant.
+    fn powers_down(&mut self, cx: &mut Cx<'_>) {
+        for (signal, since) in self.signals.iter_mut().zip(self.since) {
+            let Some(pwm) = signal.take() else { continue };
+            let span = |ticks: u32| pwm.clock.span(ticks.into());
+            let (period, high) = (span(pwm.period), span(pwm.high));
+            let is_high = cx.now.since(since).0 % period.0.max(1) < high.0;
+            cx.pins.offer(cx.now, pwm.pin, pwm.mux.into(), Some(is_high));
+            cx.pins.pulse(cx.now, pwm.pin, period, if is_high { period } else { Span::ZERO });
+        }
     }
 
     fn reclocked(&mut self, cx: &mut Cx<'_>) {
@@ -219,7 +240,6 @@ impl Peripheral for Flexio {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use twinboard_sim::time::{Span, Time};
     use twinboard_sim::wire::Edge;
 
     use super::super::peripheral::testing::Bench;

@@ -256,8 +256,8 @@ impl Peripheral for Llwu {
         true
     }
 
-    fn sleeps_deeply(&mut self, cx: &mut Cx<'_>) {
-        self.armed = cx.request.is_some_and(|request| request == Request::PowerDown);
+    fn powers_down(&mut self, _: &mut Cx<'_>) {
+        self.armed = true;
     }
 
     fn levels_changed(&mut self, cx: &mut Cx<'_>, port: usize, changed: u32) {
@@ -329,9 +329,7 @@ mod tests {
         bench.pins.outside(PTD4, Drive::Low);
         llwu.levels_changed(&mut bench.cx(), 3, 1 << 4);
         assert_eq!(bench.request, None, "the chip is on");
-        bench.request = Some(Request::PowerDown);
-        llwu.sleeps_deeply(&mut bench.cx());
-        bench.request = None;
+        llwu.powers_down(&mut bench.cx());
         bench.pins.outside(PTD4, Drive::High);
         llwu.levels_changed(&mut bench.cx(), 3, 1 << 4);
         assert_eq!(bench.request, None, "a rising edge");

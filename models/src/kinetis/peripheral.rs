@@ -111,6 +111,9 @@ pub trait Peripheral: Send {
     /// The core begins to sleep with SCR\[SLEEPDEEP\] set.
     fn sleeps_deeply(&mut self, _cx: &mut Cx<'_>) {}
 
+    /// The chip is powered down: what it was asked to do in [`Peripheral::sleeps_deeply`].
+    fn powers_down(&mut self, _cx: &mut Cx<'_>) {}
+
     /// The USB controller, if it is one.
     fn usb(&self) -> Option<&Usb0> {
         None

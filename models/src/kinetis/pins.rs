@@ -12,7 +12,7 @@ use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Sig
 
 use super::capacitor::Capacitor;
 use crate::parts::PinObserver;
-use crate::parts::analog::SUPPLY_UV;
+use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
 use crate::parts::swd_pins::{SHARED_RESET, SwdPins};
 
 /// Ports of the family's largest chip.
@@ -139,8 +139,17 @@ pub struct Pins {
     /// Microvolts that somebody holds against pins from outside.
     held: Vec<(PinId, u32)>,
     capacitors: Vec<Capacitor>,
+    parts: Vec<Box<dyn AnalogPart>>,
+    /// The supply, in microvolts.
+    vdd: u32,
     /// Characters on nets, so that a pin that is read shows their bits.
     characters: Vec<(PinId, Time, SerialFrame)>,
+}
+
+impl ChipPins for Pins {
+    fn drive(&self, pin: u8) -> Drive {
+        place(PinId(pin.into())).map_or(Drive::Released, |(port, bit)| self.ports[port].drives[bit as usize])
+    }
 }
 
 impl std::fmt::Debug for Pins {
@@ -169,6 +178,8 @@ impl Pins {
             observers: Vec::new(),
             held: Vec::new(),
             capacitors: Vec::new(),
+            parts: Vec::new(),
+            vdd: SUPPLY_UV,
             characters: Vec::with_capacity(8),
         }
     }
@@ -212,6 +223,22 @@ impl Pins {
         }
     }
 
+    /// Adds a part that makes voltages on pins.
+    pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
+        self.parts.push(part);
+    }
+
+    /// What the chip is supplied with, in microvolts.
+    #[must_use]
+    pub fn vdd(&self) -> u32 {
+        self.vdd
+    }
+
+    /// The supply changes.
+    pub fn set_vdd(&mut self, microvolts: u32) {
+        self.vdd = microvolts;
+    }
+
     /// Connects a capacitor to ground to a pin.
     pub fn add_capacitor(&mut self, capacitor: Capacitor) {
         self.capacitors.push(capacitor);
@@ -232,10 +259,15 @@ impl Pins {
         if let Some(capacitor) = self.capacitors.iter().find(|capacitor| capacitor.pin == pin) {
             return Some(capacitor.voltage(now));
         }
+        let made =
+            u8::try_from(pin.0).ok().and_then(|pin| self.parts.iter().find_map(|part| part.voltage(self, pin, now)));
+        if made.is_some() {
+            return made;
+        }
         let (port, bit) = place(pin)?;
         let port = &self.ports[port];
         match Level::resolve([port.drives[bit as usize], port.outside[bit as usize]]) {
-            Level::High => Some(SUPPLY_UV),
+            Level::High => Some(self.vdd),
             Level::Low => Some(0),
             Level::Unknown => None,
         }
@@ -379,7 +411,7 @@ impl Pins {
             }
             self.relevel(port, bit);
             for capacitor in self.capacitors.iter_mut().filter(|capacitor| capacitor.pin == number(port, bit)) {
-                capacitor.drive(now, drive);
+                capacitor.drive(now, drive, self.vdd);
             }
             if let Some(probe) = &mut self.probe
                 && (probe.swclk == (port, bit) || probe.swdio == (port, bit))

@@ -160,6 +160,12 @@ impl Soc {
             let (device, mut cx) = self.place(place, now, memory);
             device.sleeps_deeply(&mut cx);
         }
+        if self.request == Some(Request::PowerDown) {
+            for place in OTHERS..OTHERS + self.others.len() {
+                let (device, mut cx) = self.place(place, now, memory);
+                device.powers_down(&mut cx);
+            }
+        }
     }
 
     /// The RCM.

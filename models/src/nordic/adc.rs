@@ -3,7 +3,6 @@
 
 use super::clock::LfClk;
 use super::peripheral::{Cx, Events, NEVER, PCLK16M, Peripheral, Reset, us};
-use crate::parts::analog::SUPPLY_UV;
 
 const START: u32 = 0x000;
 const STOP: u32 = 0x004;
@@ -48,6 +47,7 @@ impl Adc {
     fn ratio(&self, cx: &Cx<'_>) -> (u64, u64) {
         let (inpsel, refsel) = (self.config >> 2 & 7, self.config >> 5 & 3);
         let psel = self.config >> 8 & 0xFF;
+        let vdd = cx.pins.vdd();
         let voltage = |pin: u8| cx.pins.voltage(cx.now, pin).unwrap_or(0);
         let input = |n: u32| INPUTS.get(n as usize).map_or(0, |&pin| voltage(pin));
         let pin = if psel == 0 { 0 } else { input(psel.trailing_zeros()) };
@@ -56,8 +56,8 @@ impl Adc {
             0 => (pin, 6),
             1 => (pin, 4),
             2 => (pin, 2),
-            5 => (SUPPLY_UV, 4),
-            6 => (SUPPLY_UV, 2),
+            5 => (vdd, 4),
+            6 => (vdd, 2),
             _ => (0, 6),
         };
         // EXTREFSEL: AREF0 is P0.00, AREF1 is P0.06.
@@ -69,8 +69,8 @@ impl Adc {
         let reference = match refsel {
             0 => VBG,
             1 => external,
-            2 => SUPPLY_UV / 2,
-            _ => SUPPLY_UV / 3,
+            2 => vdd / 2,
+            _ => vdd / 3,
         };
         (u64::from(of) * sixths / 6, u64::from(reference.max(1)))
     }

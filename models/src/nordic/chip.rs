@@ -200,6 +200,12 @@ impl Nrf5 {
         self.core.memory_mut().refill(self.uicr, contents);
     }
 
+    /// Whether the chip is powered down and waits for what wakes it.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.stopped == Stopped::Off
+    }
+
     /// The core, for a debugger on the chip itself.
     pub fn core(&mut self) -> &mut Core {
         self.core.unpark();

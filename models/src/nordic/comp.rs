@@ -6,7 +6,6 @@
 use super::clock::LfClk;
 use super::inert::{Inert, InertSpec};
 use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, SHORTS, us};
-use crate::parts::analog::SUPPLY_UV;
 
 const START: u32 = 0x000;
 const STOP: u32 = 0x004;
@@ -72,13 +71,13 @@ impl Comp {
     }
 
     /// The reference in microvolts, and whether it is made inside.
-    fn reference(&self) -> (u64, bool) {
+    fn reference(&self, cx: &Cx<'_>) -> (u64, bool) {
         match self.registers.get(REFSEL) & 7 {
             0 => (1_200_000, true),
             1 => (1_800_000, true),
             2 => (2_400_000, true),
             // VDD, and an external reference, which boards have not.
-            _ => (SUPPLY_UV.into(), false),
+            _ => (cx.pins.vdd().into(), false),
         }
     }
 
@@ -91,7 +90,7 @@ impl Comp {
 
     /// Looks at the voltage: above VUP it is up, below VDOWN down, in between it stays.
     fn sample(&mut self, cx: &mut Cx<'_>) {
-        let (input, (reference, _)) = (self.input(cx), self.reference());
+        let (input, (reference, _)) = (self.input(cx), self.reference(cx));
         let th = self.registers.get(TH);
         let threshold = |field: u32| reference * u64::from((field & 0x3F) + 1) / 64;
         let was = self.above;
@@ -132,7 +131,7 @@ impl Peripheral for Comp {
             START if self.registers.get(ENABLE) == ENABLED => {
                 self.running = true;
                 self.above = false;
-                self.ready_due = cx.now + T_START + if self.reference().1 { T_INT_REF } else { 0 };
+                self.ready_due = cx.now + T_START + if self.reference(cx).1 { T_INT_REF } else { 0 };
             }
             STOP => (self.running, self.ready_due) = (false, NEVER),
             SAMPLE if self.running && self.ready_due == NEVER => self.sample(cx),

@@ -130,7 +130,8 @@ pub struct Pins {
     probe: Option<Probe>,
     /// The pins of the probe's wire, as a mask.
     probe_pins: u64,
-    /// Microvolts at VDDH.
+    /// Microvolts at VDD and at VDDH.
+    vdd: u32,
     vddh: u32,
 }
 
@@ -172,6 +173,7 @@ impl Pins {
             rising: Vec::with_capacity(8),
             probe: None,
             probe_pins: 0,
+            vdd: SUPPLY_UV,
             vddh: SUPPLY_UV,
         }
     }
@@ -184,6 +186,17 @@ impl Pins {
     /// Adds a part that makes voltages on pins.
     pub fn add_part(&mut self, part: Box<dyn AnalogPart>) {
         self.parts.push(part);
+    }
+
+    /// What is at VDD, in microvolts.
+    #[must_use]
+    pub fn vdd(&self) -> u32 {
+        self.vdd
+    }
+
+    /// The supply at VDD changes.
+    pub fn set_vdd(&mut self, microvolts: u32) {
+        self.vdd = microvolts;
     }
 
     /// What is at VDDH, in microvolts.
@@ -334,14 +347,14 @@ impl Pins {
     pub fn voltage(&self, now: u64, pin: u8) -> Option<u32> {
         let p = self.pins.get(usize::from(pin))?;
         match p.drive {
-            Drive::High => return Some(SUPPLY_UV),
+            Drive::High => return Some(self.vdd),
             Drive::Low => return Some(0),
             Drive::Released | Drive::PullUp | Drive::PullDown => {}
         }
         let at = Time(now * CYCLE_PS);
         let part = || self.parts.iter().find_map(|part| part.voltage(self, pin, at));
         p.held.or_else(part).or_else(|| match Level::resolve([p.drive, p.outside, p.part]) {
-            Level::High => Some(SUPPLY_UV),
+            Level::High => Some(self.vdd),
             Level::Low => Some(0),
             Level::Unknown => None,
         })

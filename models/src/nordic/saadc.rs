@@ -10,7 +10,6 @@ use twinboard_sim::bus::Size;
 use super::clock::LfClk;
 use super::inert::{Inert, InertSpec};
 use super::peripheral::{Cx, Events, NEVER, PCLK16M, Peripheral, Reset, us};
-use crate::parts::analog::SUPPLY_UV;
 
 const START: u32 = 0x000;
 const SAMPLE: u32 = 0x004;
@@ -71,8 +70,8 @@ impl Config {
         [(1, 6), (1, 5), (1, 4), (1, 3), (1, 2), (1, 1), (2, 1), (4, 1)][(self.0 >> 8 & 7) as usize]
     }
 
-    fn reference(self) -> i64 {
-        if self.0 >> 12 & 1 == 1 { i64::from(SUPPLY_UV) / 4 } else { REFERENCE_UV }
+    fn reference(self, vdd: u32) -> i64 {
+        if self.0 >> 12 & 1 == 1 { i64::from(vdd) / 4 } else { REFERENCE_UV }
     }
 
     fn differential(self) -> bool {
@@ -84,11 +83,11 @@ impl Config {
     }
 
     /// "RESULT = (V(P) – V(N)) × GAIN / REFERENCE × 2^(RESOLUTION – m)", m = 1 if differential; clipped to the range.
-    fn result(self, positive: i64, negative: i64, bits: u32) -> i64 {
+    fn result(self, positive: i64, negative: i64, bits: u32, vdd: u32) -> i64 {
         let (numerator, denominator) = self.gain();
         let full = 1i64 << (bits - u32::from(self.differential()));
         let scaled = (positive - negative) * numerator * full;
-        scaled.div_euclid(self.reference() * denominator).clamp(-full, full - 1)
+        scaled.div_euclid(self.reference(vdd) * denominator).clamp(-full, full - 1)
     }
 }
 
@@ -172,13 +171,13 @@ impl Saadc {
         let voltage = match psel {
             0 => Some(0),
             1..=8 => cx.pins.voltage(cx.now, AIN[psel as usize - 1]),
-            VDD => Some(SUPPLY_UV),
-            VDDHDIV5 => Some(SUPPLY_UV / 5),
+            VDD => Some(cx.pins.vdd()),
+            VDDHDIV5 => Some(cx.pins.vddh() / 5),
             _ => None,
         };
         let undriven = match bias {
-            2 => SUPPLY_UV,
-            3 => SUPPLY_UV / 2,
+            2 => cx.pins.vdd(),
+            3 => cx.pins.vdd() / 2,
             _ => 0,
         };
         voltage.unwrap_or(undriven).into()
@@ -192,7 +191,7 @@ impl Saadc {
             _ => 0,
         };
         let bits = 8 + 2 * self.registers.get(RESOLUTION).min(3);
-        config.result(positive, negative, bits)
+        config.result(positive, negative, bits, cx.pins.vdd())
     }
 
     /// One conversion of all channels is over.

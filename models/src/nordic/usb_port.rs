@@ -7,16 +7,21 @@ use twinboard_sim::wire::{Drive, PinId};
 use super::chip::{Nrf5, Stopped};
 use super::peripheral::Reset;
 use super::usbd::Usbd;
-use crate::parts::analog::SUPPLY_UV;
-
-/// USB 2.0 §7.2.1: a port gives 4.75 to 5.25 V.
-const VBUS_UV: u32 = 5_000_000;
+use crate::parts::supply::VBUS_UV;
 
 impl Nrf5 {
     /// A pin that the board holds high without VBUS and low with it.
     pub fn wire_vbus_absent(&mut self, pin: PinId) {
         self.vbus_absent = u8::try_from(pin.0).ok();
         self.show_vbus(self.soc.power_clock.power.vbus());
+    }
+
+    /// The chip is supplied with so many microvolts from now on; VDDH has VBUS where there is one.
+    pub fn set_supply(&mut self, microvolts: u32) {
+        self.soc.pins.set_vdd(microvolts);
+        if !self.soc.power_clock.power.vbus() {
+            self.soc.pins.set_vddh(microvolts);
+        }
     }
 
     fn show_vbus(&mut self, present: bool) {
@@ -50,7 +55,8 @@ impl UsbPort for Nrf5 {
         }
         let Nrf5 { core, soc, .. } = self;
         core.with_context(|cx| soc.vbus(cx, present));
-        soc.pins.set_vddh(if present { VBUS_UV } else { SUPPLY_UV });
+        let vdd = soc.pins.vdd();
+        soc.pins.set_vddh(if present { VBUS_UV } else { vdd });
         self.show_vbus(present);
         self.with_usbd(|usbd, now| usbd.vbus(now, present));
         if present && self.stopped == Stopped::Off {

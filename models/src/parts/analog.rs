@@ -8,6 +8,30 @@ use super::world::SharedWorld;
 /// The boards' supply, in microvolts.
 pub const SUPPLY_UV: u32 = 3_300_000;
 
+/// Steps of the exponential curve in one time constant.
+const STEPS: u64 = 64;
+/// e^(-1/64) in units of 2^-32.
+const DECAY: u64 = 4_228_379_644;
+/// After so many time constants nothing is left that a converter could tell.
+const SETTLED: u64 = 16;
+
+/// The voltage (µV) across a capacitor with the time constant `tau` that was at `before` and has gone towards `toward`
+/// for `elapsed`.
+#[must_use]
+pub fn decay(before: u32, toward: u32, elapsed: Span, tau: Span) -> u32 {
+    let (elapsed, tau) = (elapsed.0, tau.0.max(1));
+    if elapsed / tau >= SETTLED {
+        return toward;
+    }
+    // What is left of the difference: whole steps of the curve, then a straight line to the next one.
+    let (whole, rest) = (elapsed * STEPS / tau, elapsed * STEPS % tau);
+    let left = (0..whole).fold(1u64 << 32, |left, _| (left * DECAY) >> 32);
+    let next = (left * DECAY) >> 32;
+    let left = left - ((u128::from(left - next) * u128::from(rest)) / u128::from(tau)) as u64;
+    let difference = i128::from(before) - i128::from(toward);
+    (i128::from(toward) + ((difference * i128::from(left)) >> 32)).max(0) as u32
+}
+
 /// What a chip does to its pins.
 pub trait ChipPins {
     /// What it does to the net of `pin`, in the chip's numbering.

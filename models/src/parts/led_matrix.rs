@@ -44,6 +44,11 @@ pub const WINDOW: u64 = 50;
 /// ((n − ½) / 9)^2.2, as the eye's response is about the 2.2nd root of the light.
 const THRESHOLDS: [u64; 9] = [1_733, 19_412, 59_722, 125_203, 217_638, 338_426, 488_737, 669_578, 881_836];
 
+/// What the eye sees of an LED that was lit for `lit` of `full`: 0 (dark) to 9.
+pub(super) fn seen(lit: u64, full: u64) -> u8 {
+    THRESHOLDS.iter().filter(|&&threshold| lit * 1_000_000 >= threshold * full).count() as u8
+}
+
 /// The matrix, fed with what the pins do.
 #[derive(Debug)]
 pub struct LedMatrix {
@@ -113,7 +118,7 @@ impl LedMatrix {
             std::array::from_fn(|column| {
                 let bins = self.lit.iter().enumerate().filter(|(bin, _)| *bin != filling);
                 let lit: u64 = bins.map(|(_, leds)| u64::from(leds[row][column])).sum();
-                THRESHOLDS.iter().filter(|&&threshold| lit * 1_000_000 >= threshold * full).count() as u8
+                seen(lit, full)
             })
         })
     }

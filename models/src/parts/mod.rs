@@ -2,9 +2,11 @@
 
 pub mod air;
 pub mod analog;
+pub mod battery;
 pub mod fxos8700;
 pub mod i2c;
 pub mod i2c_slave;
+pub mod led;
 pub mod led_matrix;
 pub mod lsm303agr;
 pub mod mag3110;
@@ -13,6 +15,7 @@ mod sampler;
 pub mod sensors;
 pub mod sound;
 pub mod speaker;
+pub mod supply;
 pub mod swd_pins;
 pub mod world;
 

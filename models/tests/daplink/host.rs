@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use twinboard_models::daplink::{Core, DapLink, DapLinkConfig, Error, Settings, TargetFlash, pins};
 use twinboard_models::debug::open::open_wire;
+use twinboard_models::parts::led::{Led, SharedLed};
 use twinboard_sim::chip::Chip;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::{Handshake, InReply, MAX_PACKET};
@@ -76,6 +77,8 @@ pub struct Host {
     pub edges: Vec<Edge>,
     /// Time passes in slices of at most this.
     pub slice: Span,
+    /// The red LED.
+    pub power_led: SharedLed,
 }
 
 const PATIENCE: Span = Span::secs(40);
@@ -85,7 +88,9 @@ impl Host {
     pub fn plug(config: DapLinkConfig) -> Host {
         let recorder = Recorder::default();
         let target = recorder.0.clone();
-        let chip = DapLink::with_flash(config, open_wire(), move || recorder.clone());
+        let mut chip = DapLink::with_flash(config, open_wire(), move || recorder.clone());
+        let power_led = SharedLed::new(Led::new(true));
+        chip.observe(power_led.on(pins::POWER_LED));
         Host {
             chip,
             target,
@@ -95,6 +100,7 @@ impl Host {
             tag: 1,
             edges: Vec::new(),
             slice: Span::secs(3600),
+            power_led,
         }
     }
 

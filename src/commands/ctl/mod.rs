@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use twinboard_models::board::control::{
-    Action, Answer, BoardRef, Condition, Happening, Info, Message, Order, PinSetting, Request, Response, Rows, Wait,
-    What,
+    Action, Answer, BoardRef, Condition, Happening, Info, LedState, Message, Order, PinSetting, Request, Response,
+    Rows, Wait, What,
 };
 
 use crate::control::Endpoint;
@@ -114,12 +114,14 @@ enum CtlCommand {
         /// 0 (dark) to 255.
         level: u8,
     },
-    /// Show the display: five rows of five digits, 0 (dark) to 9.
+    /// Show the display, five rows of five digits, 0 (dark) to 9, and the LEDs beside it.
     Screen {
         /// Write a picture instead.
         #[arg(long, value_name = "FILE")]
         png: Option<PathBuf>,
     },
+    /// Show the LEDs beside the display: brightness 0 (dark) to 9, name, colour.
+    Leds,
     /// Show all wires, or hold something against one.
     Pins {
         /// The wire.
@@ -145,6 +147,9 @@ enum CtlCommand {
     Battery {
         /// Connected?
         switch: Switch,
+        /// Its voltage in millivolts, 1000 to 3600.
+        #[arg(long)]
+        mv: Option<u16>,
     },
     /// Switch all supplies off or on.
     Power {
@@ -284,10 +289,12 @@ fn perform(talk: &mut Talk, command: CtlCommand) -> Result<ExitCode, Failure> {
         CtlCommand::Light { level } => Action::Light { level },
         CtlCommand::Unplug => Action::Unplug,
         CtlCommand::Plug => Action::Plug,
-        CtlCommand::Battery { switch } => Action::Battery { on: switch.on() },
+        CtlCommand::Battery { switch, mv } => Action::Battery { on: switch.on(), mv },
         CtlCommand::Power { switch } => Action::Power { on: switch.on() },
         CtlCommand::Screen { png: Some(file) } => return save_picture(talk, &file),
-        CtlCommand::Screen { png: None } => Action::Screen,
+        CtlCommand::Screen { png: None } if talk.json => Action::Screen,
+        CtlCommand::Screen { png: None } => return screen(talk),
+        CtlCommand::Leds => Action::Leds,
         CtlCommand::Pins { name: Some(name), setting: Some(setting) } => {
             Action::Pin { name, set: pin_setting(&setting)? }
         }
@@ -324,6 +331,7 @@ fn show(answer: &Answer) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match answer {
         Answer::Screen(rows) => rows.0.iter().try_for_each(|row| writeln!(out, "{row}")),
+        Answer::Leds(leds) => leds.iter().try_for_each(|led| writeln!(out, "{}", led_line(led))),
         Answer::Pins(pins) => {
             let width = pins.iter().map(|pin| pin.name.len()).max().unwrap_or(0);
             pins.iter().try_for_each(|pin| writeln!(out, "{:width$}  {}", pin.name, pin.level))
@@ -343,13 +351,35 @@ fn show_info(out: &mut impl Write, info: &Info) -> std::io::Result<()> {
         "  power {}, USB cable {}, battery {}",
         yes(info.powered),
         if info.plugged { "plugged in" } else { "out" },
-        yes(info.battery)
+        if info.battery { format!("{} mV", info.battery_mv) } else { "no".into() }
     )?;
     writeln!(out, "  buttons {}; held: {}", list(&info.buttons), list(&info.pressed))?;
     writeln!(out, "  acceleration {:?} mg, magnetic field {:?} nT", info.acceleration, info.magnetic_field)?;
     writeln!(out, "  {} °C, light {}", info.celsius, info.light)?;
     info.incidents.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     info.unmodelled.iter().try_for_each(|line| writeln!(out, "  not modelled: {line}"))
+}
+
+fn led_line(led: &LedState) -> String {
+    format!("{} {} ({})", led.level, led.name, led.colour)
+}
+
+/// Shows the display, and the other LEDs on its right.
+fn screen(talk: &mut Talk) -> Result<ExitCode, Failure> {
+    let Answer::Screen(rows) = talk.act(Action::Screen)? else { return Ok(ExitCode::SUCCESS) };
+    // A server of an older version knows nothing of them.
+    let leds = match talk.act(Action::Leds) {
+        Ok(Answer::Leds(leds)) => leds,
+        _ => Vec::new(),
+    };
+    let mut out = std::io::stdout().lock();
+    for (n, row) in rows.0.iter().enumerate() {
+        match leds.get(n) {
+            Some(led) => writeln!(out, "{row}  {}", led_line(led))?,
+            None => writeln!(out, "{row}")?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn save_picture(talk: &mut Talk, file: &Path) -> Result<ExitCode, Failure> {

@@ -5,7 +5,7 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Drive, Level};
 
 use super::MAX_MS;
-use super::action::{Action, Answer, Info, PinSetting, PinState, Rows, SerialText};
+use super::action::{Action, Answer, Info, LedState, PinSetting, PinState, Rows, SerialText};
 #[cfg(test)]
 use super::look::Happening;
 use super::look::{Condition, Listener, NotWaited, View, Waiter, What};
@@ -13,12 +13,16 @@ use super::plan::Step;
 use super::serial::SerialTap;
 use crate::board::parts::{Hold, HoldError};
 use crate::board::powered::{Model, NoSuchButton, Powered};
+use crate::parts::led;
 use crate::parts::world::{Attitude, Gesture};
 
 /// How long the reset button is held.
 const RESET: Span = Span::ms(100);
 /// What the board's temperature sensors are made for, in degrees Celsius.
 const TEMPERATURES: std::ops::RangeInclusive<f64> = -40.0..=105.0;
+/// What a battery may have, in millivolts: less than the chips live on, so that one sees what firmware makes of an
+/// empty one, up to the most that they stand.
+const BATTERIES: std::ops::RangeInclusive<u16> = 1_000..=3_600;
 /// The supply, in millivolts: above half of it a wire is high.
 const SUPPLY: u16 = 3_300;
 
@@ -124,13 +128,25 @@ impl Powered {
             }
             Action::Light { level } => self.world.lock().light = *level,
             Action::Screen => return self.rows().map(Answer::Screen).ok_or(ActError::Missing("display")),
+            Action::Leds => return Ok(Answer::Leds(self.led_states())),
             Action::Pins => return Ok(Answer::Pins(self.pins())),
             Action::Pin { name, set } => self.hold_pin(name, *set)?,
             Action::Serial => return self.serial_text().map(Answer::Serial),
             Action::Send { text, baud } => return self.send(text, *baud).map(Answer::Sent),
             Action::Unplug => self.supply(|supply| supply.cable = false),
             Action::Plug => self.supply(|supply| supply.cable = true),
-            Action::Battery { on } => self.supply(|supply| supply.battery = *on),
+            Action::Battery { on, mv } => {
+                if let Some(mv) = mv
+                    && !BATTERIES.contains(mv)
+                {
+                    let expected = format!("{} to {} mV", BATTERIES.start(), BATTERIES.end());
+                    return Err(ActError::Range { what: "mv", expected, given: mv.to_string() });
+                }
+                self.supply(|supply| {
+                    supply.battery = *on;
+                    supply.battery_mv = mv.unwrap_or(supply.battery_mv);
+                });
+            }
             Action::Power { on } => self.supply(|supply| supply.switch = *on),
             Action::Info => return Ok(Answer::Info(Box::new(self.info()))),
         }
@@ -169,6 +185,16 @@ impl Powered {
     pub fn rows(&self) -> Option<Rows> {
         let now = self.now();
         self.matrix.as_ref().map(|matrix| Rows::new(matrix.brightness(now)))
+    }
+
+    fn led_states(&self) -> Vec<LedState> {
+        let states = self.leds().map(|(name, colour, permille)| LedState {
+            name: name.into(),
+            colour: colour.into(),
+            level: led::level(permille),
+            permille,
+        });
+        states.collect()
     }
 
     fn pins(&self) -> Vec<PinState> {
@@ -277,6 +303,7 @@ impl Powered {
             powered: self.board.is_powered(),
             plugged: self.supplies.cable,
             battery: self.supplies.battery,
+            battery_mv: self.supplies.battery_mv,
             buttons: buttons.clone().map(|button| button.name.clone()).collect(),
             pressed: buttons.filter(|button| button.pressed_now).map(|button| button.name.clone()).collect(),
             acceleration: world.acceleration_at(self.now()),

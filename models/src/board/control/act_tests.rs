@@ -58,6 +58,29 @@ fn a_finger_leaves_the_button_in_time_unless_it_is_another_finger_s() {
 }
 
 #[test]
+fn the_red_led_shows_power_and_dims_on_a_battery() {
+    let mut board = board();
+    let leds = |board: &mut Powered| match board.act(&Action::Leds) {
+        Ok(Answer::Leds(leds)) => leds,
+        other => panic!("{other:?}"),
+    };
+    pass(&mut board, 100);
+    let seen = leds(&mut board);
+    assert_eq!(seen.iter().map(|led| (led.name.as_str(), led.level)).collect::<Vec<_>>(), [("power", 9), ("USB", 0)]);
+    assert_eq!((seen[0].colour.as_str(), seen[0].permille), ("red", 1_000));
+    for (mv, good) in [(999, false), (1_000, true), (3_600, true), (3_601, false)] {
+        assert_eq!(board.act(&Action::Battery { on: true, mv: Some(mv) }).is_ok(), good, "{mv}");
+    }
+    board.act(&Action::Unplug).expect("a cable");
+    pass(&mut board, 4_000);
+    // 15 of 255: ((3 - 0.5) / 9)^2.2 is 0.0597.
+    assert_eq!(leds(&mut board)[0].level, 2);
+    board.act(&Action::Power { on: false }).expect("a switch");
+    pass(&mut board, 100);
+    assert_eq!(leds(&mut board)[0].level, 0);
+}
+
+#[test]
 fn a_planned_release_falls_on_its_very_picosecond() {
     let mut board = board();
     pass(&mut board, 3);
@@ -105,7 +128,7 @@ fn a_board_whose_cable_is_pulled_is_dark_and_silent_and_starts_anew_when_it_is_b
 #[test]
 fn a_battery_keeps_the_program_running_without_the_cable() {
     let mut board = board();
-    board.act(&Action::Battery { on: true }).expect("a battery");
+    board.act(&Action::Battery { on: true, mv: None }).expect("a battery");
     board.act(&Action::Unplug).expect("a cable");
     let Ok(Answer::Info(info)) = board.act(&Action::Info) else { panic!("infos were expected") };
     assert!((info.powered, info.plugged, info.battery) == (true, false, true) && !board.plugged(0));

@@ -74,6 +74,8 @@ pub enum Action {
     },
     /// Looks at the display.
     Screen,
+    /// Looks at the LEDs that stand alone.
+    Leds,
     /// Measures all wires of the board.
     Pins,
     /// Holds something against a wire of the board.
@@ -101,6 +103,9 @@ pub enum Action {
     Battery {
         /// Connects it.
         on: bool,
+        /// Its voltage in millivolts, 1000 to 3600, from now on; at first it is 3000.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mv: Option<u16>,
     },
     /// Switches all supplies off or on again, whatever is plugged in.
     Power {
@@ -133,6 +138,8 @@ pub enum Answer {
     Done,
     /// What is seen on the display.
     Screen(Rows),
+    /// The LEDs that stand alone, in the order of the board file.
+    Leds(Vec<LedState>),
     /// The wires, in the order of the board file.
     Pins(Vec<PinState>),
     /// What the target has sent lately.
@@ -160,6 +167,20 @@ impl Rows {
     pub fn new(levels: [[u8; SIZE]; SIZE]) -> Rows {
         Rows(levels.map(|row| row.iter().map(|level| char::from(b'0' + (*level).min(9))).collect()))
     }
+}
+
+/// An LED that stands alone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedState {
+    /// Its name in the board file.
+    pub name: String,
+    /// Its colour.
+    pub colour: String,
+    /// How bright the eye sees it, from 0 (dark) to 9.
+    pub level: u8,
+    /// The part of the last 61 ms in which it was lit, in thousandths.
+    pub permille: u16,
 }
 
 /// A wire of the board.
@@ -196,6 +217,9 @@ pub struct Info {
     pub plugged: bool,
     /// A battery is connected.
     pub battery: bool,
+    /// The battery's voltage in millivolts, whether it is connected or not.
+    #[serde(default)]
+    pub battery_mv: u16,
     /// The buttons' names.
     pub buttons: Vec<String>,
     /// The names of those that are held.

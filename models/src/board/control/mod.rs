@@ -15,7 +15,7 @@ mod protocol;
 mod serial;
 
 pub use act::ActError;
-pub use action::{Action, Answer, Info, PinSetting, PinState, Rows, SerialText};
+pub use action::{Action, Answer, Info, LedState, PinSetting, PinState, Rows, SerialText};
 pub use look::{Condition, Happening, Listener, Looks, NotWaited, What};
 pub use plan::Plan;
 pub use protocol::{

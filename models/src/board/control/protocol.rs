@@ -243,6 +243,8 @@ mod tests {
         let request = Request::parse(br#"{"id":7,"board":0,"do":{"press":{"button":"A","ms":200}}}"#).expect("valid");
         let press = Action::Press { button: "A".into(), ms: Some(200) };
         assert_eq!(request, Request { id: Some(7), board: Some(BoardRef::Number(0)), order: Order::Do(press) });
+        let request = Request::parse(br#"{"do":{"battery":{"on":true}}}"#).expect("valid");
+        assert_eq!(request.order, Order::Do(Action::Battery { on: true, mv: None }));
         let request = Request::parse(br#"{"do":"screen"}"#).expect("valid");
         assert_eq!(request.order, Order::Do(Action::Screen));
         let request = Request::parse(br#"{"board":"x","wait":{"for":{"serial":">>> "},"ms":5000}}"#).expect("valid");

@@ -88,11 +88,12 @@ fn properties_are_read_little_endian_and_in_their_size() {
         assert_eq!(transact(&mut core, COMMS, &[0x10, 2]).await, [0x11, 2, 2, 2, 0, 0]);
         assert_eq!(transact(&mut core, COMMS, &[0x10, 3]).await, [0x11, 3, 2, 0x01, 0x01, 0], "257");
         assert_eq!(transact(&mut core, COMMS, &[0x10, 4]).await, [0x11, 4, 1, 1, 0], "USB");
-        core.power.set(false, true);
+        core.power.set(false, 3_000_000);
         assert_eq!(transact(&mut core, COMMS, &[0x10, 4]).await, [0x11, 4, 1, 2, 0], "battery");
         let volts: [u8; 11] = transact(&mut core, COMMS, &[0x10, 5]).await;
         assert_eq!(volts[..3], [0x11, 5, 8]);
-        assert_eq!(volts[7..], [0; 4], "no VIN");
+        assert_eq!(volts[3..7], 3_000_000u32.to_le_bytes());
+        assert_eq!(volts[7..], 2_750_000u32.to_le_bytes(), "what is left of it behind diode and regulator");
         core.usb_state = comms::UsbState::Connected;
         assert_eq!(transact(&mut core, COMMS, &[0x10, 6]).await, [0x11, 6, 1, 2]);
     });
