@@ -100,7 +100,7 @@ fn all_boards_are_listed_and_the_v2_has_two_names() {
     let (code, out, _) = twinboard(&["boards"]);
     assert_eq!(code, 0);
     let names: Vec<_> = out.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["microbit-v1", "microbit-v2.00", "microbit-v2"]);
+    assert_eq!(names, ["microbit-v1", "microbit-v2.00", "microbit-v2", "microbit-v2.2-nrf52833"]);
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware/nrf52833/demo.hex");
     for name in ["microbit-v2", "microbit-v2.2"] {
         let (code, out, said) = twinboard(&["flash", name, demo]);

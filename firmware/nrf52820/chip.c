@@ -1,22 +1,25 @@
-/* The nRF52820 of the micro:bit V2.2: clock, pins, UARTE0, TWIS0, NVMC (nRF52820 product specification). */
+/* The nRF52820 and the nRF52833 as interface chips of the micro:bit V2.2: clock, pins, UARTE0, TWIS0, NVMC (their product
+ * specifications, which are one here). Where the signals are and how large the flash is says pins.h of each, which its Makefile includes.
+ */
 #include "../interface/chip.h"
 #include "../interface/cortex_m.h"
 
-enum { SWDIO = 0, SWCLK = 1, BUTTON = 6, RXD = 8, LED = 14, SCL = 28, TXD = 29, SDA = 30 };
-
 #define CORE_HZ 64000000
 
-const uint32_t flash_sector = 0x3F000, flash_sector_size = 0x1000;
+const uint32_t flash_sector = FLASH_SIZE - 0x1000, flash_sector_size = 0x1000;
 
 #define CLOCK_TASKS_HFCLKSTART     REG32(0x40000000)
 #define CLOCK_EVENTS_HFCLKSTARTED  REG32(0x40000100)
 
-#define P0_OUTSET     REG32(0x50000508)
-#define P0_OUTCLR     REG32(0x5000050C)
-#define P0_IN         REG32(0x50000510)
-#define P0_DIRSET     REG32(0x50000518)
-#define P0_DIRCLR     REG32(0x5000051C)
-#define P0_PIN_CNF(n) REG32(0x50000700 + 4 * (n))
+/* Pins are numbered through the ports: P1.00 is 32. */
+#define PORT(n)    (0x50000000 + 0x300 * ((n) / 32))
+#define OUTSET(n)  REG32(PORT(n) + 0x508)
+#define OUTCLR(n)  REG32(PORT(n) + 0x50C)
+#define IN(n)      REG32(PORT(n) + 0x510)
+#define DIRSET(n)  REG32(PORT(n) + 0x518)
+#define DIRCLR(n)  REG32(PORT(n) + 0x51C)
+#define PIN_CNF(n) REG32(PORT(n) + 0x700 + 4 * ((n) % 32))
+#define BIT(n)     (1u << ((n) % 32))
 enum { CNF_OUTPUT = 3, CNF_PULL_UP = 3 << 2, CNF_S0D1 = 6 << 8 };
 
 #define NVMC_READY     REG32(0x4001E400)
@@ -107,9 +110,9 @@ void uart_irq(void)
 
 static void uart_init(void)
 {
-    P0_OUTSET = 1u << TXD;              /* the line idles high, also before the UARTE has it */
-    P0_PIN_CNF(TXD) = CNF_OUTPUT;
-    P0_PIN_CNF(RXD) = CNF_PULL_UP;
+    OUTSET(TXD) = BIT(TXD);              /* the line idles high, also before the UARTE has it */
+    PIN_CNF(TXD) = CNF_OUTPUT;
+    PIN_CNF(RXD) = CNF_PULL_UP;
     UARTE0_PSEL_TXD = TXD;
     UARTE0_PSEL_RXD = RXD;
     uart_set_baud(9600);
@@ -187,8 +190,8 @@ void i2c_irq(void)
 
 static void i2c_init(void)
 {
-    P0_PIN_CNF(SCL) = CNF_S0D1;
-    P0_PIN_CNF(SDA) = CNF_S0D1;
+    PIN_CNF(SCL) = CNF_S0D1;
+    PIN_CNF(SDA) = CNF_S0D1;
     TWIS0_PSEL_SCL = SCL;
     TWIS0_PSEL_SDA = SDA;
     TWIS0_ADDRESS0 = I2C_ADDRESS;
@@ -204,23 +207,23 @@ static void i2c_init(void)
 static void pin_set(unsigned pin, bool high)
 {
     if (high)
-        P0_OUTSET = 1u << pin;
+        OUTSET(pin) = BIT(pin);
     else
-        P0_OUTCLR = 1u << pin;
+        OUTCLR(pin) = BIT(pin);
 }
 
 void pin_led(bool on) { pin_set(LED, on); }
-bool pin_button_pressed(void) { return !(P0_IN >> BUTTON & 1); }
+bool pin_button_pressed(void) { return !(IN(BUTTON) & BIT(BUTTON)); }
 void pin_swclk(bool high) { pin_set(SWCLK, high); }
 void pin_swdio(bool high) { pin_set(SWDIO, high); }
-bool pin_swdio_level(void) { return P0_IN >> SWDIO & 1; }
+bool pin_swdio_level(void) { return IN(SWDIO) & BIT(SWDIO); }
 
 void pin_swdio_drive(bool drive)
 {
     if (drive)
-        P0_DIRSET = 1u << SWDIO;
+        DIRSET(SWDIO) = BIT(SWDIO);
     else
-        P0_DIRCLR = 1u << SWDIO;
+        DIRCLR(SWDIO) = BIT(SWDIO);
 }
 
 void chip_init(void)
@@ -229,10 +232,10 @@ void chip_init(void)
     CLOCK_TASKS_HFCLKSTART = 1;
     while (!CLOCK_EVENTS_HFCLKSTARTED)
         ;
-    P0_PIN_CNF(LED) = CNF_OUTPUT;
-    P0_PIN_CNF(BUTTON) = CNF_PULL_UP;
-    P0_PIN_CNF(SWCLK) = CNF_OUTPUT;
-    P0_PIN_CNF(SWDIO) = CNF_PULL_UP;    /* the input stays connected when the pin is driven */
+    PIN_CNF(LED) = CNF_OUTPUT;
+    PIN_CNF(BUTTON) = CNF_PULL_UP;
+    PIN_CNF(SWCLK) = CNF_OUTPUT;
+    PIN_CNF(SWDIO) = CNF_PULL_UP;    /* the input stays connected when the pin is driven */
     i2c_init();
     uart_init();
     systick_every(CORE_HZ / 1000 * TICK_MS);

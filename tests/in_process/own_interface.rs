@@ -38,7 +38,15 @@ const V2_2: Case = Case {
     dpidr: 0x2BA0_1477,
 };
 
-const CASES: [Case; 3] = [V1, V2_00, V2_2];
+/// The limited run of the V2.2, whose interface chip is an nRF52833, too.
+const V2_2_NRF52833: Case = Case {
+    board: "microbit-v2.2-nrf52833",
+    image: include_bytes!("../../firmware/nrf52833-interface/interface.hex"),
+    target: include_bytes!("../../firmware/nrf52833/echo-115200.hex"),
+    dpidr: 0x2BA0_1477,
+};
+
+const CASES: [Case; 4] = [V1, V2_00, V2_2, V2_2_NRF52833];
 
 /// Vendor requests (`firmware/interface/main.c`).
 const DPIDR: u8 = 1;
@@ -131,6 +139,26 @@ fn a_counter_in_flash_survives_power_cycles_and_a_full_sector() {
         }
         host.control_out([0x40, 5, 0, 0, 0, 0, 0, 0], &[]).expect("erases");
         assert_eq!(ask(&mut host, STARTS), 0, "{}", case.board);
+    }
+}
+
+/// `firmware/nrf52833/registers.c`, on the boards whose interface chip is on the internal I2C bus.
+#[test]
+fn the_target_reads_and_writes_its_registers_over_i2c() {
+    const REGISTERS: &[u8] = include_bytes!("../../firmware/nrf52833/registers.hex");
+    for case in CASES.into_iter().filter(|case| case.board != V1.board) {
+        let mut host = board(&Case { target: REGISTERS, ..case });
+        let said = |host: &mut Host<Powered>| match host.machine().act(&Action::Serial) {
+            Ok(Answer::Serial(serial)) => serial.text,
+            other => panic!("{other:?}"),
+        };
+        // Who begins to listen now hears of the next start.
+        said(&mut host);
+        host.unplug();
+        host.machine().power_cycle();
+        host.enumerate().expect("enumerates");
+        host.sleep(Span::ms(500));
+        assert_eq!(said(&mut host), "TWIN 2 abcdefgh\r\n", "{}", case.board);
     }
 }
 

@@ -33,6 +33,8 @@ const NATIVE: Firmware = Firmware { board: "microbit-v2", image: None, start: HA
 const NRF_0256: Firmware = nrf52820("0256_nrf52820_microbit_if_crc_5dd23001a7_gcc.hex");
 const NRF_0257: Firmware = nrf52820("0257_nrf52820_microbit_if_crc_c782a5ba90_gcc.hex");
 const NRF_0258: Firmware = nrf52820("0258-beta3_nrf52820_microbit_if_crc_0004198_gcc.hex");
+/// The same image on the other chip that it is made for.
+const NRF52833_0257: Firmware = Firmware { board: "microbit-v2.2-nrf52833", ..NRF_0257 };
 const KL27_0255: Firmware = Firmware {
     board: "microbit-v2.00",
     image: Some("kl27z_bl_0255_if_0255_microbit_full_image.bin"),
@@ -46,7 +48,7 @@ const KL27_0258: Firmware = Firmware {
     finds: KL27_FINDS,
 };
 
-const ALL: [Firmware; 6] = [NATIVE, NRF_0256, NRF_0257, NRF_0258, KL27_0255, KL27_0258];
+const ALL: [Firmware; 7] = [NATIVE, NRF_0256, NRF_0257, NRF_0258, NRF52833_0257, KL27_0255, KL27_0258];
 
 const fn nrf52820(image: &'static str) -> Firmware {
     Firmware { board: "microbit-v2", image: Some(image), start: HANDOVER, finds: NRF_FINDS }

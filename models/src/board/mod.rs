@@ -31,6 +31,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("microbit-v1", include_str!("../../boards/microbit-v1.toml")),
     ("microbit-v2.00", include_str!("../../boards/microbit-v2.00.toml")),
     ("microbit-v2", include_str!("../../boards/microbit-v2.toml")),
+    ("microbit-v2.2-nrf52833", include_str!("../../boards/microbit-v2.2-nrf52833.toml")),
 ];
 
 /// Other names of built-in boards, and what they are listed as.
