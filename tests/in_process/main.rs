@@ -14,6 +14,7 @@ mod drops_on_v1;
 mod emulated_v1;
 mod emulated_v2_00;
 mod emulated_v2_2;
+mod faults_chips;
 mod faults_usb;
 mod identity;
 mod idle;

@@ -13,7 +13,7 @@ const BOARDS: [(&str, &InterfaceChip); 3] =
     [("microbit-v1", &KL26Z), ("microbit-v2.00", &KL27Z), ("microbit-v2", &NRF52820)];
 
 /// A board that was powered with the reset button held.
-fn maintenance(name: &str) -> Host<Powered> {
+pub fn maintenance(name: &str) -> Host<Powered> {
     let file = BoardFile::built_in(name).expect("built in");
     let mut powered = file.power_on(&PowerOn::default()).expect("a board");
     powered.press("reset", true).expect("a button");
@@ -24,7 +24,7 @@ fn maintenance(name: &str) -> Host<Powered> {
 }
 
 /// An image with everything that a build puts in, as long as its place.
-fn image(chip: &InterfaceChip, role: Role) -> Vec<u8> {
+pub fn image(chip: &InterfaceChip, role: Role) -> Vec<u8> {
     let length = if role == Role::Interface { chip.interface.len() } else { 0x8000 };
     let mut image: Vec<u8> = (0..length).map(|i| (i * 31 % 253) as u8).collect();
     let key = if role == Role::Interface { 0x9b93_9e8f } else { 0x9b93_9d93 };
@@ -85,7 +85,7 @@ fn details(host: &mut Host<Powered>) -> String {
     String::from_utf8(text).expect("text")
 }
 
-fn label(host: &mut Host<Powered>) -> String {
+pub fn label(host: &mut Host<Powered>) -> String {
     const ROOT: u32 = 131;
     let mut drive = host.drive().expect("a drive");
     drive.wait_ready(Span::secs(5)).expect("a medium");
@@ -93,7 +93,7 @@ fn label(host: &mut Host<Powered>) -> String {
 }
 
 /// What the native bootloader has written, whether it still runs or has handed over.
-fn written(host: &mut Host<Powered>, chip: &InterfaceChip) -> Option<Vec<u8>> {
+pub fn written(host: &mut Host<Powered>, chip: &InterfaceChip) -> Option<Vec<u8>> {
     if let Some(relay) = &host.machine().relay {
         let flash = relay.lock().flash()?;
         return Some(flash[chip.interface.start as usize..chip.interface.end as usize].to_vec());

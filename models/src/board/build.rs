@@ -197,10 +197,12 @@ impl BoardFile {
                 })
             })
             .collect();
+        let board = builder.power_on(options.driver);
         Ok(Powered {
             name: self.name.clone(),
             title: self.title.clone(),
-            board: builder.power_on(options.driver),
+            faults: Faults::new(board.stop()),
+            board,
             chips,
             world,
             antenna: self.antenna(options)?,
@@ -216,7 +218,6 @@ impl BoardFile {
             plan: Plan::default(),
             looks: Looks::default(),
             wild: Wild::default(),
-            faults: Faults::default(),
             speaker,
             contacts,
             relay: relays.into_values().next(),

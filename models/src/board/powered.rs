@@ -18,6 +18,7 @@ use super::relay::Relay;
 use super::supply::Supplies;
 use super::wild::Wild;
 use crate::daplink::DapLink;
+use crate::fault::flash::SharedFlashFaults;
 use crate::fault::usb::FaultyPort;
 use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
@@ -73,6 +74,15 @@ impl Model {
             Model::DapLink(_) => {}
             Model::Nrf5(chip) => chip.lock().set_supply(microvolts),
             Model::Kinetis(chip) => chip.lock().set_supply(microvolts),
+        }
+    }
+
+    /// Lets `faults` strike at its flash.
+    pub(super) fn set_flash_faults(&self, faults: &SharedFlashFaults) {
+        match self {
+            Model::DapLink(chip) => chip.lock().settings().set_faults(faults.clone()),
+            Model::Nrf5(chip) => chip.lock().set_flash_faults(faults.clone()),
+            Model::Kinetis(chip) => chip.lock().set_flash_faults(faults.clone()),
         }
     }
 
@@ -232,7 +242,7 @@ impl Machine for Powered {
             self.follow_plan();
         }
         if self.faults.next() <= self.now() {
-            self.faults.pass(self.board.now());
+            self.pass_faults();
         }
         self.look_for_incidents();
         if self.looks.next() <= self.now() {

@@ -20,6 +20,7 @@ use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
 use super::powered::Model;
 use crate::daplink::shared::SharedWire;
 use crate::daplink::{DapLink, InterfaceFlash, pins};
+use crate::fault::flash::SharedFlashFaults;
 use crate::image::interface::InterfaceChip;
 use crate::image::{Image, Segment};
 use crate::parts::led::LedOnPin;
@@ -54,6 +55,8 @@ pub struct Relay {
     vbus: bool,
     /// What the attention counts of those before add up to.
     attention: u64,
+    /// What can go wrong with the chip's flash, whoever has it.
+    flash_faults: Option<SharedFlashFaults>,
 }
 
 impl std::fmt::Debug for Relay {
@@ -82,12 +85,22 @@ impl Relay {
             seen: Vec::new(),
             vbus: false,
             attention: 0,
+            flash_faults: None,
         }
     }
 
     /// These LEDs are on the successor's pins.
     pub(super) fn observe(&mut self, leds: Vec<LedOnPin>) {
         self.leds = leds;
+    }
+
+    /// Lets `faults` strike at the chip's flash, now and when the successor has it.
+    pub(super) fn set_flash_faults(&mut self, faults: &SharedFlashFaults) {
+        self.native.lock().settings().set_faults(faults.clone());
+        if let Some((model, _)) = &self.successor {
+            model.set_flash_faults(faults);
+        }
+        self.flash_faults = Some(faults.clone());
     }
 
     /// The emulated chip, while it has the native one's place.
@@ -118,6 +131,21 @@ impl Relay {
         self.kept = flash.to_vec();
         self.kept.resize(self.chip.flash.len(), 0xff);
         self.native.lock().settings().set_interface(InterfaceFlash::Written(firmware));
+    }
+
+    /// Somebody pulls the chip's reset input low at `at`, or lets it go.
+    pub(super) fn pull_reset(&mut self, at: Time, low: bool) {
+        match self.successor() {
+            Some(Model::Nrf5(chip)) => chip.lock().drive_reset_pin(low),
+            Some(Model::Kinetis(chip)) => chip.lock().drive_reset_pin(at, low),
+            _ => {
+                let before = self.attention();
+                let mut native = self.native.lock();
+                native.restart(at);
+                let count = native.usb().map_or(0, |port| port.attention());
+                self.attention = before.wrapping_add(1).wrapping_sub(count);
+            }
+        }
     }
 
     /// The whole flash with this interface firmware.
@@ -159,6 +187,9 @@ impl Relay {
         let on_nets: Vec<_> = self.seen.iter().map(|(pin, _)| PinId(pin.0 - SHIFT)).collect();
         model.export_pins(&on_nets);
         self.leds.iter().for_each(|led| model.observe(led.clone()));
+        if let Some(faults) = &self.flash_faults {
+            model.set_flash_faults(faults);
+        }
         let before = self.attention();
         {
             let mut chip = chip.lock();

@@ -15,19 +15,21 @@ pub(super) struct Supplies {
     pub battery_mv: u16,
     /// The switch before all of it.
     pub switch: bool,
+    /// A fault keeps all of it from the board.
+    pub failed: bool,
 }
 
 impl Default for Supplies {
     /// As boards are used here: on the cable.
     fn default() -> Supplies {
-        Supplies { cable: true, battery: false, battery_mv: BATTERY_MV, switch: true }
+        Supplies { cable: true, battery: false, battery_mv: BATTERY_MV, switch: true, failed: false }
     }
 }
 
 impl Supplies {
     /// There is power on the board.
     fn powered(self) -> bool {
-        self.switch && (self.cable || self.battery)
+        self.switch && !self.failed && (self.cable || self.battery)
     }
 
     /// There is power on the board's USB socket.

@@ -10,6 +10,7 @@ use super::config::DapLinkConfig;
 use super::drive::actions::ActionFile;
 use super::drive::texts::Detail;
 use super::error::Error;
+use super::faulty::Row;
 use super::shared::{Core, TargetFlash};
 use crate::image::interface::{BuildInfo, InterfaceChip, NRF52820, Role};
 
@@ -48,6 +49,9 @@ pub enum BootloaderUrl {
     /// To the interface's page, with board id and version, and a note that the bootloader asks.
     Noted,
 }
+
+/// What an erased byte of flash is.
+const ERASED: u8 = 0xff;
 
 /// From the start to the pull-up, if START_BL.ACT made it stay: the host should see the interface go.
 pub(super) const HELD: Span = Span::secs(1);
@@ -121,22 +125,48 @@ impl TargetFlash for OwnFlash {
     async fn open(&mut self, core: &mut Core) -> Result<(), Error> {
         let chip = core.config.chip();
         let sectors = (chip.interface.end - chip.interface.start) / chip.sector;
-        // The vectors are in the sector that goes first: without power from now on, the bootloader stays.
-        core.settings.set_interface(InterfaceFlash::Written(vec![0xff; chip.interface.len()]));
-        core.work(core.config.personality().bootloader.erase * u64::from(sectors)).await;
-        Ok(())
+        let (erase, range) = (core.config.personality().bootloader.erase, chip.interface.clone());
+        let Some(faults) = core.settings.faults() else {
+            // The vectors are in the sector that goes first: without power from now on, the bootloader stays.
+            core.settings.set_interface(InterfaceFlash::Written(vec![ERASED; range.len()]));
+            core.work(erase * u64::from(sectors)).await;
+            return Ok(());
+        };
+        let mut row = Row::sectors(&faults, core.clock.now(), range.clone(), chip.sector, erase);
+        if !row.refused || row.takes > Span::ZERO {
+            core.settings.with_interface(|flash| {
+                let mut cells = match std::mem::take(flash) {
+                    InterfaceFlash::Native => vec![ERASED; range.len()],
+                    InterfaceFlash::Written(bytes) => bytes,
+                };
+                row.erase(&mut cells);
+                *flash = InterfaceFlash::Written(cells);
+            });
+        }
+        core.work(row.takes).await;
+        if row.refused { Err(Error::IapEraseSector) } else { Ok(()) }
     }
 
     async fn data(&mut self, core: &mut Core, address: u32, data: &[u8]) -> Result<(), Error> {
         let start = core.config.chip().interface.start;
         let offset = address.checked_sub(start).ok_or(Error::IapOutOfBounds)? as usize;
-        core.work(core.config.personality().bootloader.word * (data.len() as u64).div_ceil(4)).await;
-        core.settings.with_interface(|flash| {
-            let InterfaceFlash::Written(bytes) = flash else { return Err(Error::Internal) };
-            let place = bytes.get_mut(offset..).and_then(|rest| rest.get_mut(..data.len()));
-            place.ok_or(Error::IapOutOfBounds)?.copy_from_slice(data);
-            Ok(())
-        })
+        let (word, words) = (core.config.personality().bootloader.word, data.len().div_ceil(4));
+        let Some(faults) = core.settings.faults() else {
+            core.work(word * words as u64).await;
+            return in_place(core, offset, data.len(), |cells| {
+                // Writing only clears bits.
+                cells.iter_mut().zip(data).for_each(|(cell, byte)| *cell &= byte);
+            });
+        };
+        let mut row = Row::words(&faults, core.clock.now(), address, words, word);
+        if row.is_cut() {
+            in_place(core, offset, data.len(), |cells| row.write(cells, data))?;
+            core.work(row.takes).await;
+            return Ok(());
+        }
+        core.work(row.takes).await;
+        in_place(core, offset, data.len(), |cells| row.write(cells, data))?;
+        if row.refused { Err(Error::IapWrite) } else { Ok(()) }
     }
 
     async fn close(&mut self, _: &mut Core) -> Result<(), Error> {
@@ -151,6 +181,15 @@ impl TargetFlash for OwnFlash {
     async fn show_number(&mut self, _: &mut Core, _: u16) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// Does something to `length` bytes of the interface firmware from `offset` on.
+fn in_place(core: &Core, offset: usize, length: usize, f: impl FnOnce(&mut [u8])) -> Result<(), Error> {
+    core.settings.with_interface(|flash| {
+        let InterfaceFlash::Written(bytes) = flash else { return Err(Error::Internal) };
+        f(bytes.get_mut(offset..).and_then(|rest| rest.get_mut(..length)).ok_or(Error::IapOutOfBounds)?);
+        Ok(())
+    })
 }
 
 #[cfg(test)]

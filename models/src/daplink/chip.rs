@@ -26,12 +26,13 @@ use crate::parts::supply::SharedSupply;
 /// The shortest character that the UART can send: 7 bits at 1 Mbaud.
 const LOOKAHEAD: Span = Span::us(7);
 
-/// Makes the task of a chip that is powered on; kept for the next time.
+/// Makes the task of a chip that begins anew; kept for the next time.
 type Boot = Box<dyn Fn(Time) -> (Task, UsbDevice, Io) + Send>;
 
 /// An interface chip that runs DAPLink natively. Its pins are [`super::pins`].
 pub struct DapLink {
     boot: Boot,
+    wire: SharedWire,
     task: Task,
     usb: UsbDevice,
     io: Io,
@@ -43,6 +44,7 @@ pub struct DapLink {
     leds: Leds,
     /// Edges on their way to the chip's pins, in the order of their times.
     incoming: Vec<Edge>,
+    sector: u32,
 }
 
 impl DapLink {
@@ -78,14 +80,15 @@ impl DapLink {
     ) -> DapLink {
         let storage = config.personality().storage.map_or(0, StorageTable::flash);
         let settings = NonVolatile::with_storage(config.settings, storage);
+        let sector = config.chip().sector;
         let power = SharedSupply::default();
         let its_power = power.clone();
         let config = Arc::new(config);
         let (account, leds) = (Account::default(), Leds::default());
         let its_leds = leds.clone();
         let (its_account, its_settings, its_relay) = (account.clone(), settings.clone(), relay.clone());
+        let its_wire = wire.clone();
         let boot: Boot = Box::new(move |at| {
-            wire.lock().power_cycle();
             its_relay.handed_over.store(false, Ordering::Relaxed);
             let mut handles = None;
             let task = Task::new(at, |clock| {
@@ -110,8 +113,22 @@ impl DapLink {
             let (usb, io) = handles.expect("Task::new calls its closure");
             (task, usb, io)
         });
+        its_wire.lock().power_cycle();
         let (task, usb, io) = boot(Time::ZERO);
-        DapLink { boot, task, usb, io, account, power, settings: its_settings, relay, leds, incoming: Vec::new() }
+        DapLink {
+            boot,
+            wire: its_wire,
+            task,
+            usb,
+            io,
+            account,
+            power,
+            settings: its_settings,
+            relay,
+            leds,
+            incoming: Vec::new(),
+            sector,
+        }
     }
 
     /// Whether the bootloader has started what was written into the chip's flash: from now on, until the next power-on,
@@ -144,6 +161,19 @@ impl DapLink {
     /// An LED is on one of its pins.
     pub fn observe(&mut self, led: LedOnPin) {
         self.leds.lock().push(led);
+    }
+
+    /// The chip's reset input gets a pulse that ends at `at`: the firmware begins anew.
+    pub fn restart(&mut self, at: Time) {
+        let button = self.io.button();
+        (self.task, self.usb, self.io) = (self.boot)(at);
+        self.io.set_button(button);
+    }
+
+    /// Bytes of the chip's flash that are erased at once.
+    #[must_use]
+    pub fn flash_sector(&self) -> u32 {
+        self.sector
     }
 
     /// What the chip keeps without power.
@@ -200,6 +230,7 @@ impl Chip for DapLink {
     }
 
     fn power_cycle(&mut self, at: Time) {
+        self.wire.lock().power_cycle();
         (self.task, self.usb, self.io) = (self.boot)(at);
         self.incoming.clear();
     }

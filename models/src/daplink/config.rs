@@ -10,6 +10,7 @@ use twinboard_sim::time::Span;
 
 use super::bootloader::{BootloaderUrl, InterfaceFlash, Mode};
 use super::personality::{Board, Personality};
+use crate::fault::flash::SharedFlashFaults;
 
 /// The identity and the build of the firmware, as burnt into the interface chip. [`DapLinkConfig::of`] has those of the
 /// known boards.
@@ -151,6 +152,8 @@ struct Kept {
     interface: InterfaceFlash,
     /// The flash behind the data file ([`super::storage`]), from its configuration on.
     storage: Vec<u8>,
+    /// What can go wrong with it.
+    faults: Option<SharedFlashFaults>,
 }
 
 impl NonVolatile {
@@ -164,7 +167,17 @@ impl NonVolatile {
     #[must_use]
     pub fn with_storage(settings: Settings, size: usize) -> NonVolatile {
         let storage = vec![0xFF; size];
-        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native, storage })))
+        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native, storage, faults: None })))
+    }
+
+    /// Lets `faults` strike at this flash.
+    pub fn set_faults(&self, faults: SharedFlashFaults) {
+        self.0.lock().faults = Some(faults);
+    }
+
+    /// What can go wrong with it.
+    pub(super) fn faults(&self) -> Option<SharedFlashFaults> {
+        self.0.lock().faults.clone()
     }
 
     /// The flash behind the data file.

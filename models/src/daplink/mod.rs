@@ -33,6 +33,7 @@ pub mod dap;
 pub mod descriptors;
 pub mod drive;
 pub mod error;
+mod faulty;
 mod firmware;
 pub mod flash;
 pub mod i2c;

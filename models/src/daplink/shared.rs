@@ -145,6 +145,11 @@ impl Io {
         self.pins.lock().button
     }
 
+    /// The reset button is held, or not.
+    pub(super) fn set_button(&self, held: bool) {
+        self.pins.lock().button = held;
+    }
+
     /// Something happened to a pin's net; the chip calls it when its time has come.
     pub(super) fn receive(&self, edge: Edge) {
         let mut pins = self.pins.lock();

@@ -4,10 +4,11 @@
 //! Its first page holds the file's name, size, visibility and encoding window; the rest is the file's contents. Bytes in
 //! the encoding window appear on the drive as two hexadecimal digits each, so that binary data can stand in a text.
 
-use twinboard_sim::time::Span;
+use twinboard_sim::time::{Span, Time};
 
 use super::config::NonVolatile;
 use super::drive::volume::{Name, SECTOR, is_valid_name};
+use super::faulty::Row;
 use super::shared::Core;
 
 /// The key of a page that holds a configuration.
@@ -20,6 +21,8 @@ const EXTENSIONS: [&[u8; 3]; 5] = [b"BIN", b"TXT", b"CSV", b"HTM", b"WAV"];
 /// The flash behind the storage.
 #[derive(Debug)]
 pub struct StorageTable {
+    /// The address of its first byte.
+    pub start: u32,
     /// Bytes that are erased at once.
     pub sector: usize,
     /// Sectors of contents; the configuration has one more, before them.
@@ -34,6 +37,7 @@ pub struct StorageTable {
 
 /// nRF52820 (product specification, NVMC: t_ERASEPAGE and t_WRITE at most), from 0x20000 on.
 pub static NRF52820: StorageTable = StorageTable {
+    start: 0x2_0000,
     sector: 4096,
     sectors: 31,
     default_size: 30 * 4096,
@@ -202,32 +206,46 @@ impl Storage {
         }
     }
 
-    /// Erases the sector of flash that begins at `at`.
-    fn clear(&self, at: usize) {
-        if let Some(sector) = self.flash.storage().get_mut(at..at + self.table.sector) {
-            sector.fill(0xFF);
+    /// Does something to the flash from `at` on.
+    fn cells(&self, at: usize, length: usize, f: impl FnOnce(&mut [u8])) {
+        if let Some(cells) = self.flash.storage().get_mut(at..).and_then(|rest| rest.get_mut(..length)) {
+            f(cells);
         }
     }
 
-    /// Clears the bits that `words` have clear; bytes of an incomplete word are left out.
-    fn program(&self, at: usize, bytes: &[u8]) -> u64 {
-        let whole = bytes.len() / 4 * 4;
-        let mut flash = self.flash.storage();
-        for (cell, byte) in flash.iter_mut().skip(at).zip(&bytes[..whole]) {
-            *cell &= byte;
-        }
-        whole as u64 / 4
+    /// Clears the bits that `words` have clear, from `now` on; bytes of an incomplete word are left out. How long it takes.
+    fn program(&self, now: Time, at: usize, bytes: &[u8]) -> Span {
+        let words = bytes.len() / 4;
+        let bytes = &bytes[..words * 4];
+        let Some(faults) = self.flash.faults() else {
+            self.cells(at, bytes.len(), |cells| cells.iter_mut().zip(bytes).for_each(|(cell, byte)| *cell &= byte));
+            return self.table.write_word * words as u64;
+        };
+        let mut row = Row::words(&faults, now, self.table.start + at as u32, words, self.table.write_word);
+        self.cells(at, bytes.len(), |cells| row.write(cells, bytes));
+        row.takes
     }
 }
 
 /// Erases a sector of flash: the CPU stands still, and so does what an interrupt would do for the I2C bus.
 async fn erase(core: &mut Core, at: usize) {
     let Some(storage) = &core.storage else { return };
-    let span = storage.table.erase;
+    let (span, sector) = (storage.table.erase, storage.table.sector);
+    let mut row = storage.flash.faults().map(|faults| {
+        let start = storage.table.start + at as u32;
+        Row::sectors(&faults, core.clock.now(), start..start + sector as u32, sector as u32, span)
+    });
+    if let Some(row) = row.as_mut().filter(|row| row.is_cut()) {
+        storage.cells(at, sector, |cells| row.erase(cells));
+    }
     core.io.stall_i2c(true);
-    core.work(span).await;
+    core.work(row.as_ref().map_or(span, |row| row.takes)).await;
     if let Some(storage) = &core.storage {
-        storage.clear(at);
+        storage.cells(at, sector, |cells| match &mut row {
+            None => cells.fill(0xFF),
+            Some(row) if row.is_cut() => {}
+            Some(row) => row.erase(cells),
+        });
     }
     core.io.stall_i2c(false);
 }
@@ -238,8 +256,8 @@ pub async fn write(core: &mut Core, at: u32, bytes: &[u8]) -> bool {
     if at as usize + bytes.len() > storage.table.size() {
         return false;
     }
-    let words = storage.program(storage.table.sector + at as usize, bytes);
-    core.work(storage.table.write_word * words).await;
+    let takes = storage.program(core.clock.now(), storage.table.sector + at as usize, bytes);
+    core.work(takes).await;
     true
 }
 
@@ -265,11 +283,10 @@ pub async fn commit(core: &mut Core) {
     if storage.flash.storage().get(..RECORD) == Some(&record) {
         return;
     }
-    let word = storage.table.write_word;
     erase(core, 0).await;
     if let Some(storage) = &core.storage {
-        let words = storage.program(0, &record);
-        core.work(word * words).await;
+        let takes = storage.program(core.clock.now(), 0, &record);
+        core.work(takes).await;
     }
 }
 
@@ -315,7 +332,7 @@ mod tests {
         let text = b"<html>\x00\x9A\xFF\x10</html>";
         let (head, tail) = text.split_at(6);
         let padded: Vec<u8> = head.iter().copied().chain([b' '; 2]).chain(tail.iter().copied()).chain([0xFF]).collect();
-        storage.program(NRF52820.sector, &padded);
+        storage.program(Time::ZERO, NRF52820.sector, &padded);
         assert!(storage.set_window(8, 12) && storage.set_size(20));
         assert_eq!(storage.file_size(), 24);
         assert_eq!(file(&storage, 0, 24), b"<html>  009AFF10</html>\xFF");
@@ -325,7 +342,7 @@ mod tests {
     fn the_window_goes_on_over_the_ends_of_sectors() {
         let mut storage = storage();
         let contents: Vec<u8> = (0..2048u32).map(|i| (i * 7) as u8).collect();
-        storage.program(NRF52820.sector, &contents);
+        storage.program(Time::ZERO, NRF52820.sector, &contents);
         assert!(storage.set_window(256, 1024));
         let digits: String = contents[256..1024].iter().map(|byte| format!("{byte:02X}")).collect();
         assert_eq!(file(&storage, 256, 1536), digits.as_bytes());
@@ -338,10 +355,10 @@ mod tests {
         assert_eq!(*storage.config(), FileConfig::default_of(&NRF52820));
         assert!(storage.set_name(b"MY_DATA HTM"));
         storage.set_visible(7);
-        storage.program(0, &storage.config.record());
+        storage.program(Time::ZERO, 0, &storage.config.record());
         let again = Storage::new(&NRF52820, &storage.flash);
         assert_eq!((again.config().name, again.config().visible), (*b"MY_DATA HTM", 1));
-        storage.program(0, &[0; 4]);
+        storage.program(Time::ZERO, 0, &[0; 4]);
         assert_eq!(*Storage::new(&NRF52820, &storage.flash).config(), FileConfig::default_of(&NRF52820));
     }
 
@@ -366,5 +383,28 @@ mod tests {
         assert_eq!(sector[0], b'0', "the window goes on, the storage does not");
         storage.file_sector(u32::MAX, &mut sector);
         assert_eq!(sector[0], 0);
+    }
+
+    #[test]
+    fn a_word_of_the_storage_may_not_take() {
+        use crate::fault::flash::FlashFaults;
+        use crate::fault::power::Outage;
+        use twinboard_sim::fault::{Fault, Params, Plan, SharedFault};
+        let storage = storage();
+        let outage = Outage::new(twinboard_sim::board::Stop::default());
+        let mut faults = FlashFaults::new("interface", NRF52820.sector as u32, outage);
+        let point = crate::fault::point("flash.no-write").expect("a point");
+        // The storage's second sector is the first of its contents.
+        let plan = Plan { address: Some(0x2_1004..0x2_1008), ..Plan::default() };
+        faults.add(SharedFault::new(Fault::new("word", point, Params::default(), plan, 1)));
+        storage.flash.set_faults(std::sync::Arc::new(parking_lot::Mutex::new(faults)));
+        let span = storage.program(Time::ZERO, NRF52820.sector, &[0x55; 16]);
+        assert_eq!(span, NRF52820.write_word * 4);
+        let mut found = [0; 16];
+        assert!(storage.read(0, &mut found));
+        assert_eq!(
+            found,
+            [0x55, 0x55, 0x55, 0x55, 0xFF, 0xFF, 0xFF, 0xFF, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55]
+        );
     }
 }

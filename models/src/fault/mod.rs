@@ -3,13 +3,15 @@
 //! One file per family. Each has the table of its points ([`PointSpec`]) and what stands at the place where it goes wrong.
 //! [`crate::board::Powered::arm`] finds the place on a board. The host's own bad manners are in the in-process host.
 
+pub mod flash;
+pub mod power;
 pub mod usb;
 
 use twinboard_sim::fault::PointSpec;
 
 /// All points that boards offer, family by family.
 pub fn points() -> impl Iterator<Item = &'static PointSpec> {
-    [usb::POINTS].into_iter().flatten()
+    [usb::POINTS, flash::POINTS, power::POINTS].into_iter().flatten()
 }
 
 /// The point called `name`.

@@ -108,6 +108,7 @@ impl Soc {
                 *cx.yield_now |= self.clock.rate() != before;
                 if place == FTFA {
                     *cx.flash_busy_until = self.clock.cycle_at(self.ftfa.busy_until());
+                    *cx.yield_now |= self.ftfa.cut_begun();
                 }
                 known
             }

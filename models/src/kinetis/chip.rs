@@ -8,7 +8,7 @@ use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
-use twinboard_sim::wire::{Drive, Edge, PinId};
+use twinboard_sim::wire::{Drive, Edge, PinId, Signal};
 
 use super::boot;
 use super::capacitor::Capacitor;
@@ -18,6 +18,7 @@ use super::rom::Rom;
 use super::soc::Soc;
 use super::table::{ChipTable, Options};
 use super::usb0::Usb0;
+use crate::fault::flash::SharedFlashFaults;
 use crate::image::Start;
 use crate::nordic::Noise;
 use crate::parts::PinObserver;
@@ -77,6 +78,8 @@ pub struct Kinetis {
     pub(super) handed_over: bool,
     /// The core was halted when its peripherals were last told.
     halted: bool,
+    /// The supply is too low to run, and high enough for the RAM.
+    sagging: bool,
 }
 
 impl Kinetis {
@@ -112,6 +115,7 @@ impl Kinetis {
             attention_before: 0,
             handed_over: false,
             halted: false,
+            sagging: false,
         };
         chip.reset(Reset::PowerOn);
         chip
@@ -208,6 +212,23 @@ impl Kinetis {
         self.stopped == Stopped::Off
     }
 
+    /// Lets `faults` strike at its flash.
+    pub fn set_flash_faults(&mut self, faults: SharedFlashFaults) {
+        self.soc.ftfa.set_faults(faults);
+    }
+
+    /// Whether the supply that goes and comes only sags: then it is the low-voltage detect that resets the chip, and RAM
+    /// stays.
+    pub fn set_sagging(&mut self, sagging: bool) {
+        self.sagging = sagging;
+    }
+
+    /// Somebody pulls RESET_b low at `at`, or lets it go.
+    pub fn drive_reset_pin(&mut self, at: Time, low: bool) {
+        let drive = if low { Drive::Low } else { Drive::Released };
+        self.receive(Edge { at, pin: self.soc.table.reset_pin, signal: Signal::Drive(drive) });
+    }
+
     /// The core, for a debugger on the chip itself.
     pub fn core(&mut self) -> &mut Core {
         self.core.unpark();
@@ -217,7 +238,7 @@ impl Kinetis {
     pub(super) fn reset(&mut self, reset: Reset) {
         self.leave_rom();
         let from = Chip::now(self);
-        self.core.reset(if reset == Reset::PowerOn { ResetKind::PowerOn } else { ResetKind::System });
+        self.core.reset(if reset.is_of_supply() { ResetKind::PowerOn } else { ResetKind::System });
         let Kinetis { core, soc, noise, ram, .. } = self;
         // The reset ends a flash command wherever it is.
         soc.ftfa.cut_off(core.memory_mut(), || noise.next());
@@ -285,9 +306,12 @@ impl Kinetis {
         }
     }
 
-    /// Runs until time `until` or a little beyond; ends early at an edge if `stop_at_edges`.
+    /// Runs until time `until` or a little beyond; ends early at an edge if `stop_at_edges`, and where the board has to
+    /// know of an end of its power.
     fn run_to(&mut self, until: Time, stop_at_edges: bool) {
-        while Chip::now(self) < until && !(stop_at_edges && self.soc.pins.has_edges()) {
+        while Chip::now(self) < until
+            && !(stop_at_edges && (self.soc.pins.has_edges() || self.soc.ftfa.take_cut_begun()))
+        {
             if self.stopped == Stopped::No {
                 let cycle = self.soc.clock.cycle_at(until);
                 let stop = self.core.run_or_park(&mut self.soc, cycle);
@@ -396,7 +420,7 @@ impl Chip for Kinetis {
     fn power_cycle(&mut self, at: Time) {
         self.core.pass_time(self.soc.clock.cycle_at(at));
         self.soc.power_cycle();
-        self.reset(Reset::PowerOn);
+        self.reset(if self.sagging { Reset::LowVoltage } else { Reset::PowerOn });
     }
 
     fn incidents(&self) -> usize {

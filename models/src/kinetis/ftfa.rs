@@ -10,6 +10,7 @@ use twinboard_sim::cpu::memory::Memory;
 use twinboard_sim::time::{Span, Time};
 
 use super::peripheral::{Cx, Peripheral, Reset};
+use crate::fault::flash::{Begin, SharedFlashFaults, Work};
 
 const FSTAT: u32 = 0x00;
 const FCNFG: u32 = 0x01;
@@ -112,6 +113,9 @@ pub struct Ftfa {
     running: Option<(Command, Time)>,
     /// A wrong backdoor key was shown: there is no second try before the next reset.
     key_refused: bool,
+    faults: Option<SharedFlashFaults>,
+    /// A command has begun in which power will be lost: the board has to know.
+    cut_begun: bool,
 }
 
 impl Ftfa {
@@ -129,6 +133,43 @@ impl Ftfa {
             once: [u32::MAX; ONCE_WORDS],
             running: None,
             key_refused: false,
+            faults: None,
+            cut_begun: false,
+        }
+    }
+
+    /// Lets `faults` strike here.
+    pub fn set_faults(&mut self, faults: SharedFlashFaults) {
+        self.faults = Some(faults);
+    }
+
+    /// Whether a command has begun since the last call in which power will be lost.
+    pub fn take_cut_begun(&mut self) -> bool {
+        std::mem::take(&mut self.cut_begun)
+    }
+
+    /// The same, for whoever only wants to know.
+    #[must_use]
+    pub fn cut_begun(&self) -> bool {
+        self.cut_begun
+    }
+
+    /// How long `command` takes that begins at `now` and usually takes `usual`, or the flag that refuses it.
+    fn takes(&mut self, now: Time, command: Command, usual: Span) -> Result<Span, Refused> {
+        let Some(faults) = &self.faults else { return Ok(usual) };
+        let work = match command {
+            Command::Program { address, .. } => Work::Word(address),
+            Command::Erase { address, length } => Work::Erase(address..address + length),
+            Command::EraseAll { .. } => Work::Erase(0..self.spec.size),
+            Command::Check { .. } | Command::ProgramOnce { .. } => return Ok(usual),
+        };
+        match faults.lock().begins(now, &work, usual) {
+            Begin::Refused => Err(FPVIOL),
+            Begin::Takes(span) => Ok(span),
+            Begin::Cut(span) => {
+                self.cut_begun = true;
+                Ok(span)
+            }
         }
     }
 
@@ -158,6 +199,8 @@ impl Ftfa {
     /// Something cuts a running command off: cells that were being changed are left somewhere between. `noise` decides
     /// which bits had come through.
     pub fn cut_off(&mut self, memory: &mut Memory, mut noise: impl FnMut() -> u32) {
+        let mut own = self.faults.as_ref().and_then(|faults| faults.lock().take_cut());
+        let mut noise = || own.as_mut().map_or_else(&mut noise, |own| own.next());
         let Some((command, _)) = self.running.take() else { return };
         let mut change = |address: u32, f: &mut dyn FnMut(u32) -> u32| {
             let old = memory.read(address, Size::Word).unwrap_or(u32::MAX);
@@ -335,6 +378,7 @@ impl Ftfa {
         self.fccob = fccob;
         self.fstat &= !MGSTAT0;
         let (command, span) = self.command(memory)?;
+        let span = self.takes(now, command, span)?;
         self.fstat &= !CCIF;
         self.running = Some((command, now + span));
         Ok(span)
@@ -342,8 +386,8 @@ impl Ftfa {
 
     /// The time of the command that was launched last is over: MGSTAT0 if it failed, else 0.
     pub fn complete(&mut self, memory: &mut Memory) -> u8 {
-        if let Some((command, _)) = self.running.take() {
-            self.finish(memory, command);
+        if let Some((command, end)) = self.running.take() {
+            self.finish(memory, command, end);
             self.fstat |= CCIF;
         }
         self.fstat & MGSTAT0
@@ -351,7 +395,8 @@ impl Ftfa {
 
     fn launch(&mut self, cx: &mut Cx<'_>) {
         self.fstat &= !MGSTAT0;
-        match self.command(cx.memory) {
+        let command = self.command(cx.memory);
+        match command.and_then(|(command, span)| Ok((command, self.takes(cx.now, command, span)?))) {
             Ok((command, span)) => {
                 self.fstat &= !CCIF;
                 self.running = Some((command, cx.now + span));
@@ -360,18 +405,22 @@ impl Ftfa {
         }
     }
 
-    fn finish(&mut self, memory: &mut Memory, command: Command) {
+    fn finish(&mut self, memory: &mut Memory, command: Command, at: Time) {
         match command {
             Command::Check { fails } => self.fstat |= if fails { MGSTAT0 } else { 0 },
             Command::Program { address, word } => {
                 let old = memory.read(address, Size::Word).unwrap_or(u32::MAX);
-                memory.write(address, Size::Word, old & word);
+                let new = match &self.faults {
+                    None => old & word,
+                    Some(faults) => faults.lock().written(at, address, old, old & word),
+                };
+                memory.write(address, Size::Word, new);
                 // A word that needed a bit set is not what was asked for.
-                self.fstat |= if old & word == word { 0 } else { MGSTAT0 };
+                self.fstat |= if new == word { 0 } else { MGSTAT0 };
             }
-            Command::Erase { address, length } => erase(memory, address, length),
+            Command::Erase { address, length } => self.erase(memory, at, address, length),
             Command::EraseAll { unsecure } => {
-                erase(memory, 0, self.spec.size);
+                self.erase(memory, at, 0, self.spec.size);
                 if unsecure {
                     memory.write(CONFIG_FSEC, Size::Byte, 0xFE);
                 }
@@ -379,6 +428,19 @@ impl Ftfa {
                 self.fcnfg &= !FCNFG_ERSAREQ;
             }
             Command::ProgramOnce { index, word } => self.once[index] &= word,
+        }
+    }
+
+    /// Erases, and verifies that it did.
+    fn erase(&mut self, memory: &mut Memory, at: Time, address: u32, length: u32) {
+        let left = self.faults.as_ref().map(|faults| {
+            let old = |address| memory.read(address, Size::Word).unwrap_or(u32::MAX);
+            faults.lock().erased(at, address..address + length, old)
+        });
+        erase(memory, address, length);
+        for (address, word) in left.into_iter().flatten() {
+            memory.write(address, Size::Word, word);
+            self.fstat |= MGSTAT0;
         }
     }
 }
@@ -431,6 +493,8 @@ impl Peripheral for Ftfa {
         let byte = |address| cx.memory.read(address, Size::Byte).unwrap_or(0xFF) as u8;
         *self = Ftfa {
             once: self.once,
+            faults: self.faults.take(),
+            cut_begun: self.cut_begun,
             fsec: byte(CONFIG_FSEC),
             fopt: byte(CONFIG_FOPT),
             fprot: [0, 1, 2, 3].map(|n| byte(CONFIG + 8 + n)),
@@ -448,8 +512,8 @@ impl Peripheral for Ftfa {
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        if let Some((command, _)) = self.running.take_if(|(_, end)| *end <= cx.now) {
-            self.finish(cx.memory, command);
+        if let Some((command, end)) = self.running.take_if(|(_, end)| *end <= cx.now) {
+            self.finish(cx.memory, command, end);
             self.fstat |= CCIF;
         }
     }

@@ -1,5 +1,14 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use twinboard_sim::board::Stop;
+use twinboard_sim::fault::{Fault, Params, Plan, SharedFault};
+
 use super::super::peripheral::testing::Bench;
 use super::*;
+use crate::fault;
+use crate::fault::flash::FlashFaults;
+use crate::fault::power::Outage;
 
 const SPEC: FlashSpec = super::super::kl26z::FLASH;
 
@@ -152,6 +161,52 @@ fn a_command_that_is_cut_off_leaves_cells_in_between() {
     launch(&mut bench, &mut ftfa, [0x0900_0000, 0, 0]);
     ftfa.cut_off(&mut bench.memory, || 0x0000_00FF);
     assert_eq!((word(&bench, 0), word(&bench, 0x3FC)), (0xFFFF_00FF, u32::MAX));
+}
+
+/// An FTFA with the fault `name` at its first opportunity.
+fn faulty(name: &str, params: Params) -> (Bench, Ftfa) {
+    let (bench, mut ftfa) = bench();
+    let mut faults = FlashFaults::new("interface", SPEC.sector, Outage::new(Stop::default()));
+    let point = fault::point(name).expect("a point");
+    faults.add(SharedFault::new(Fault::new("fault", point, params, Plan::default(), 1)));
+    ftfa.set_faults(Arc::new(Mutex::new(faults)));
+    (bench, ftfa)
+}
+
+#[test]
+fn what_a_fault_protects_is_refused_with_fpviol_and_nothing_begins() {
+    for command in [0x0600_0800, 0x0900_0800, 0x4400_0000] {
+        let (mut bench, mut ftfa) = faulty("flash.protect", Params::default());
+        assert_eq!(launch(&mut bench, &mut ftfa, [command, 0, 0]), CCIF | FPVIOL, "{command:#x}");
+        assert_eq!(word(&bench, 0x800), u32::MAX);
+        // The second time, nothing is in its way.
+        assert_eq!(execute(&mut bench, &mut ftfa, [command, 0, 0]).0, CCIF, "{command:#x}");
+    }
+}
+
+#[test]
+fn cells_that_do_not_follow_are_found_by_the_commands_own_verification() {
+    let (mut bench, mut ftfa) = faulty("flash.no-write", Params::default());
+    assert_eq!(execute(&mut bench, &mut ftfa, [0x0600_0800, 0x1234, 0]).0, CCIF | MGSTAT0);
+    assert_eq!(word(&bench, 0x800), u32::MAX);
+    let params = Params { bit: Some(0), level: Some(false), ..Params::default() };
+    let (mut bench, mut ftfa) = faulty("flash.stuck-bit", params);
+    assert_eq!(execute(&mut bench, &mut ftfa, [0x0900_0800, 0, 0]).0, CCIF | MGSTAT0);
+    assert_eq!((word(&bench, 0x800), word(&bench, 0x804)), (0xFFFF_FFFE, u32::MAX));
+}
+
+#[test]
+fn a_slow_command_takes_longer_and_an_endless_one_leaves_ccif_0() {
+    let params = Params { factor: Some(3.0), ..Params::default() };
+    let (mut bench, mut ftfa) = faulty("flash.slow", params);
+    let (_, span) = execute(&mut bench, &mut ftfa, [0x0900_0800, 0, 0]);
+    assert_eq!(span, SPEC.t_ersscr * 3);
+    let (mut bench, mut ftfa) = faulty("flash.endless", Params::default());
+    assert_eq!(launch(&mut bench, &mut ftfa, [0x0900_0800, 0, 0]), 0);
+    bench.run_to(&mut ftfa, Time::ZERO + Span::secs(3600));
+    assert_eq!(bench.read(&mut ftfa, FSTAT), 0);
+    ftfa.reset(&mut bench.cx(), Reset::Pin);
+    assert_eq!(bench.read(&mut ftfa, FSTAT) as u8, CCIF, "a reset ends it");
 }
 
 #[test]

@@ -13,8 +13,10 @@ use super::usb0::Usb0;
 /// Why the chip is reset (reference manual, chapters "Reset and Boot" and "Reset Control Module").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reset {
-    /// Power-on or brown-out.
+    /// Power-on.
     PowerOn,
+    /// The low-voltage detect: the supply was too low to run, but RAM was kept.
+    LowVoltage,
     /// RESET_b.
     Pin,
     /// The COP ran out.
@@ -25,6 +27,14 @@ pub enum Reset {
     Lockup,
     /// A wake-up from VLLS.
     Wakeup,
+}
+
+impl Reset {
+    /// Whether the supply was the reason: that resets everything but RAM, which only [`Reset::PowerOn`] does.
+    #[must_use]
+    pub fn is_of_supply(self) -> bool {
+        matches!(self, Reset::PowerOn | Reset::LowVoltage)
+    }
 }
 
 /// What a peripheral asks of the chip.

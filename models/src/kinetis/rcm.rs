@@ -86,6 +86,7 @@ impl Peripheral for Rcm {
     fn reset(&mut self, _: &mut Cx<'_>, reset: Reset) {
         self.srs = match reset {
             Reset::PowerOn => [SRS0_POR | SRS0_LVD, 0],
+            Reset::LowVoltage => [SRS0_LVD, 0],
             Reset::Pin => [SRS0_PIN, 0],
             Reset::Watchdog => [SRS0_WDOG, 0],
             Reset::Software => [0, SRS1_SW],
@@ -134,6 +135,7 @@ mod tests {
         let (mut bench, mut rcm) = (Bench::default(), Rcm::default());
         for (reset, reason) in [
             (Reset::PowerOn, (0x82, 0)),
+            (Reset::LowVoltage, (0x02, 0)),
             (Reset::Software, (0, 0x04)),
             (Reset::Watchdog, (0x20, 0)),
             (Reset::Pin, (0x40, 0)),

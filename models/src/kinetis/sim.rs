@@ -170,7 +170,7 @@ impl Peripheral for Sim {
     }
 
     fn reset(&mut self, cx: &mut Cx<'_>, reset: Reset) {
-        if reset == Reset::PowerOn {
+        if reset.is_of_supply() {
             (self.sopt1, self.sopt1cfg) = (1 << 31, 0);
         }
         self.sopt = [0; 4];

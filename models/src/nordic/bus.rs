@@ -115,6 +115,7 @@ impl Soc {
     /// The flash is busy: whoever fetches or loads from it waits, and so does a writer whose word finds the buffer full.
     fn flash_waits(&self, cx: &mut MmioContext<'_>) {
         *cx.flash_busy_until = self.clock.core_cycles(self.nvmc.busy_until());
+        *cx.yield_now |= self.nvmc.cut_begun();
         if !cx.debugger {
             *cx.stall += self.clock.core_cycles(self.nvmc.accepted_at()).saturating_sub(cx.cycle);
         }

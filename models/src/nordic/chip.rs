@@ -17,6 +17,7 @@ use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
+use crate::fault::flash::SharedFlashFaults;
 use crate::image::Start;
 use crate::parts::PinObserver;
 use crate::parts::air::{Reception, Transmission};
@@ -189,10 +190,26 @@ impl Nrf5 {
         self.core.memory_mut().refill(self.flash, contents);
     }
 
+    /// Lets `faults` strike at its flash.
+    pub fn set_flash_faults(&mut self, faults: SharedFlashFaults) {
+        self.soc.nvmc.set_faults(faults);
+    }
+
     /// The contents of UICR.
     #[must_use]
     pub fn uicr(&self) -> &[u8] {
         self.core.memory().region(self.uicr)
+    }
+
+    /// Whether a low level on the reset input would reset the chip now.
+    #[must_use]
+    pub fn has_reset_pin(&self) -> bool {
+        self.soc.reset_pin_enabled()
+    }
+
+    /// Somebody pulls the reset input low, now, or lets it go.
+    pub fn drive_reset_pin(&mut self, low: bool) {
+        self.drive_reset(low);
     }
 
     /// Replaces the contents of UICR; what `contents` does not cover is erased. Most of it counts from the next reset.
@@ -279,9 +296,11 @@ impl Nrf5 {
         }
     }
 
-    /// Runs until cycle `until` or a little beyond; ends early at an edge if `stop_at_edges`.
+    /// Runs until cycle `until` or a little beyond; ends early at an edge if `stop_at_edges`, and where the board has to
+    /// know of an end of its power.
     fn run_to(&mut self, until: u64, stop_at_edges: bool) {
-        while self.cycle() < until && !(stop_at_edges && self.soc.pins.has_edges()) {
+        while self.cycle() < until && !(stop_at_edges && (self.soc.pins.has_edges() || self.soc.nvmc.take_cut_begun()))
+        {
             if self.stopped == Stopped::No {
                 let core_until = self.soc.clock.core_cycles(until);
                 let stop = self.core.run_or_park(&mut self.soc, core_until);
@@ -394,6 +413,8 @@ impl Chip for Nrf5 {
 
     fn power_cycle(&mut self, at: Time) {
         self.core.pass_time(self.soc.clock.core_cycles(at.0.div_ceil(CYCLE_PS)));
+        let Nrf5 { core, soc, noise, .. } = self;
+        soc.nvmc.cut_off(core.memory_mut(), || noise.next());
         self.ctrl_ap = CtrlAp::default();
         self.debugged = false;
         self.soc.debug_interface = false;

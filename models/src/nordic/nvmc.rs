@@ -2,14 +2,17 @@
 //!
 //! Writing can only clear bits, a word at a time; erasing sets a page, or everything. Both must be enabled in CONFIG
 //! first. A second word may be handed over while the first is being written (READYNEXT). What an operation does to the
-//! memory shows when it ends, so that a reset in between leaves the old contents.
+//! memory shows when it ends, so that a reset in between leaves the old contents. Power that is lost in between leaves
+//! cells that are neither.
 
 use twinboard_sim::bus::Size;
 use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::time::{Span, Time};
 
 use super::acl::Acl;
 use super::clock::LfClk;
-use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, us};
+use super::peripheral::{CYCLE_PS, Cx, Events, NEVER, Peripheral, Reset, us};
+use crate::fault::flash::{Begin, SharedFlashFaults, Work};
 
 const READY: u32 = 0x400;
 const READYNEXT: u32 = 0x408;
@@ -79,8 +82,11 @@ pub struct Nvmc {
     icachecnf: u32,
     /// The running operation and the cycle it ends.
     running: Option<(Operation, u64)>,
-    /// Words that wait for the running one. Beyond the first, the bus would make the writer wait.
-    queue: Vec<Operation>,
+    /// Words that wait for the running one, and how long each takes. Beyond the first, the bus would make the writer wait.
+    queue: Vec<(Operation, u64)>,
+    faults: Option<SharedFlashFaults>,
+    /// An operation has begun in which power will be lost: the board has to know.
+    cut_begun: bool,
 }
 
 impl Nvmc {
@@ -97,13 +103,81 @@ impl Nvmc {
             icachecnf: 0,
             running: None,
             queue: Vec::with_capacity(4),
+            faults: None,
+            cut_begun: false,
+        }
+    }
+
+    /// Lets `faults` strike here.
+    pub fn set_faults(&mut self, faults: SharedFlashFaults) {
+        self.faults = Some(faults);
+    }
+
+    /// Whether an operation has begun since the last call in which power will be lost.
+    pub fn take_cut_begun(&mut self) -> bool {
+        std::mem::take(&mut self.cut_begun)
+    }
+
+    /// The same, for whoever only wants to know.
+    #[must_use]
+    pub fn cut_begun(&self) -> bool {
+        self.cut_begun
+    }
+
+    /// Power is lost: of a running operation some bits have come through, as `noise` decides.
+    pub fn cut_off(&mut self, memory: &mut Memory, mut noise: impl FnMut() -> u32) {
+        let cut = self.faults.as_ref().and_then(|faults| faults.lock().take_cut());
+        let Some((operation, _)) = self.running.take() else { return };
+        self.queue.clear();
+        let mut own = cut;
+        let mut noise = || own.as_mut().map_or_else(&mut noise, |own| own.next());
+        if let Operation::Write { address, value } = operation {
+            let old = memory.read(address, Size::Word).unwrap_or(u32::MAX);
+            memory.write(address, Size::Word, old & (value | noise()));
+        }
+        for (start, len) in self.erased_by(operation) {
+            for address in (start..start + len).step_by(4) {
+                let old = memory.read(address, Size::Word).unwrap_or(u32::MAX);
+                memory.write(address, Size::Word, old | noise());
+            }
+        }
+    }
+
+    /// What `operation` erases: addresses and lengths.
+    fn erased_by(&self, operation: Operation) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let all = [(0, self.spec.size), (self.spec.uicr, self.spec.uicr_size)];
+        let stretches = match operation {
+            Operation::Erase { address, len } => [Some((address, len)), None],
+            Operation::EraseAll => all.map(Some),
+            Operation::Write { .. } | Operation::Slice => [None; 2],
+        };
+        stretches.into_iter().flatten()
+    }
+
+    /// How long `operation` takes that begins at cycle `start` and usually takes `usual`; none if it is refused.
+    fn takes(&mut self, start: u64, operation: Operation, usual: u64) -> Option<u64> {
+        let Some(faults) = &self.faults else { return Some(usual) };
+        let work = match operation {
+            Operation::Write { address, .. } => Work::Word(address),
+            Operation::Erase { address, len } => Work::Erase(address..address + len),
+            Operation::EraseAll => Work::Erase(0..self.spec.size),
+            Operation::Slice => return Some(usual),
+        };
+        let at = Time(start.saturating_mul(CYCLE_PS));
+        match faults.lock().begins(at, &work, Span(usual * CYCLE_PS)) {
+            Begin::Refused => None,
+            Begin::Takes(span) => Some(span.0.div_ceil(CYCLE_PS)),
+            Begin::Cut(span) => {
+                self.cut_begun = true;
+                Some(span.0.div_ceil(CYCLE_PS))
+            }
         }
     }
 
     /// The cycle at which the controller is idle again; `now` or earlier if it is.
     #[must_use]
     pub fn busy_until(&self) -> u64 {
-        self.running.map_or(0, |(_, end)| end + self.queue.len() as u64 * self.spec.t_write)
+        self.running.map_or(0, |(_, end)| end + self.queue.iter().map(|(_, time)| time).sum::<u64>())
     }
 
     /// READYNEXT: a further word is taken without making the writer wait.
@@ -122,7 +196,7 @@ impl Nvmc {
     pub fn accepted_at(&self) -> u64 {
         match (self.running, self.queue.len()) {
             _ if self.spec.halts_core => self.busy_until(),
-            (Some((_, end)), n @ 2..) => end + (n as u64 - 2) * self.spec.t_write,
+            (Some((_, end)), n @ 2..) => end + self.queue[..n - 2].iter().map(|(_, time)| time).sum::<u64>(),
             _ => 0,
         }
     }
@@ -138,9 +212,12 @@ impl Nvmc {
         }
         if self.range_of(address).is_some() {
             let operation = Operation::Write { address, value };
-            match self.running {
-                None => self.running = Some((operation, now + self.spec.t_write)),
-                Some(_) => self.queue.push(operation),
+            let start = self.busy_until().max(now);
+            if let Some(time) = self.takes(start, operation, self.spec.t_write) {
+                match self.running {
+                    None => self.running = Some((operation, now + time)),
+                    Some(_) => self.queue.push((operation, time)),
+                }
             }
         }
         true
@@ -149,7 +226,9 @@ impl Nvmc {
     /// Starts to erase flash and UICR, whatever CONFIG says (CTRL-AP.ERASEALL).
     pub fn erase_all(&mut self, now: u64) {
         self.queue.clear();
-        self.running = Some((Operation::EraseAll, now + self.spec.t_eraseall));
+        let time = self.takes(now, Operation::EraseAll, self.spec.t_eraseall);
+        // What protects from the program does not protect from CTRL-AP, and whoever waits for it must see an end.
+        self.running = Some((Operation::EraseAll, now + time.unwrap_or(self.spec.t_eraseall)));
     }
 
     /// Whether ACL keeps the word at `address` from being written or erased.
@@ -169,7 +248,9 @@ impl Nvmc {
     }
 
     fn start(&mut self, now: u64, operation: Operation, time: u64) {
-        if self.running.is_none() {
+        if self.running.is_none()
+            && let Some(time) = self.takes(now, operation, time)
+        {
             self.running = Some((operation, now + time));
         }
     }
@@ -199,18 +280,25 @@ impl Nvmc {
         }
     }
 
-    fn finish(&mut self, memory: &mut Memory, operation: Operation) {
-        match operation {
-            Operation::Write { address, value } => {
-                let old = memory.read(address, Size::Word).unwrap_or(0);
-                memory.write(address, Size::Word, old & value);
+    fn finish(&mut self, memory: &mut Memory, operation: Operation, end: u64) {
+        let at = Time(end.saturating_mul(CYCLE_PS));
+        if let Operation::Write { address, value } = operation {
+            let old = memory.read(address, Size::Word).unwrap_or(0);
+            let word = match &self.faults {
+                None => old & value,
+                Some(faults) => faults.lock().written(at, address, old, old & value),
+            };
+            memory.write(address, Size::Word, word);
+        }
+        for (address, len) in self.erased_by(operation) {
+            let left = self.faults.as_ref().map(|faults| {
+                let old = |address| memory.read(address, Size::Word).unwrap_or(u32::MAX);
+                faults.lock().erased(at, address..address + len, old)
+            });
+            fill(memory, address, len);
+            for (address, word) in left.into_iter().flatten() {
+                memory.write(address, Size::Word, word);
             }
-            Operation::Erase { address, len } => fill(memory, address, len),
-            Operation::EraseAll => {
-                fill(memory, 0, self.spec.size);
-                fill(memory, self.spec.uicr, self.spec.uicr_size);
-            }
-            Operation::Slice => {}
         }
     }
 }
@@ -265,7 +353,7 @@ impl Peripheral for Nvmc {
     }
 
     fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
-        *self = Nvmc::new(self.spec);
+        *self = Nvmc { faults: self.faults.take(), cut_begun: self.cut_begun, ..Nvmc::new(self.spec) };
     }
 
     fn next(&self, _: &LfClk) -> u64 {
@@ -274,8 +362,11 @@ impl Peripheral for Nvmc {
 
     fn run(&mut self, cx: &mut Cx<'_>) {
         if let Some((operation, end)) = self.running.filter(|&(_, end)| end <= cx.now) {
-            self.finish(cx.memory, operation);
-            self.running = (!self.queue.is_empty()).then(|| (self.queue.remove(0), end + self.spec.t_write));
+            self.finish(cx.memory, operation, end);
+            self.running = (!self.queue.is_empty()).then(|| {
+                let (next, time) = self.queue.remove(0);
+                (next, end + time)
+            });
         }
     }
 }
@@ -394,5 +485,46 @@ mod tests {
         nvmc.reset(&mut bench.cx(), Reset::Soft);
         bench.run_to(&mut nvmc, us(200_000));
         assert_eq!(bench.memory.read(0, Size::Word), Some(7));
+    }
+
+    #[test]
+    fn power_lost_in_the_middle_leaves_cells_in_between() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        assert!(nvmc.store(0, 0x100, Size::Word, 0x0000_FFFF));
+        assert!(nvmc.store(0, 0x104, Size::Word, 0));
+        nvmc.cut_off(&mut bench.memory, || 0xFF00_00FF);
+        let words = [0x100, 0x104].map(|at| bench.memory.read(at, Size::Word));
+        assert_eq!(words, [Some(0xFF00_FFFF), Some(u32::MAX)], "the word in the buffer was not begun");
+        nvmc.write(&mut bench.cx(), CONFIG, EEN);
+        bench.memory.write(0x100, Size::Word, 0);
+        nvmc.write(&mut bench.cx(), ERASEPAGE, 0);
+        nvmc.cut_off(&mut bench.memory, || 0xFF00_00FF);
+        assert_eq!(bench.memory.read(0x100, Size::Word), Some(0xFF00_00FF));
+        assert_eq!(ready(&mut bench, &mut nvmc), 1);
+    }
+
+    #[test]
+    fn a_slow_word_makes_the_writer_of_the_third_wait_longer() {
+        use crate::fault::flash::FlashFaults;
+        use crate::fault::power::Outage;
+        use std::sync::Arc;
+        use twinboard_sim::fault::{Fault, Params, Plan, SharedFault};
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        let mut faults = FlashFaults::new("target", SPEC.page, Outage::new(twinboard_sim::board::Stop::default()));
+        let point = crate::fault::point("flash.slow").expect("a point");
+        let params = Params { factor: Some(2.0), ..Params::default() };
+        faults.add(SharedFault::new(Fault::new("slow", point, params, Plan::default(), 1)));
+        nvmc.set_faults(Arc::new(parking_lot::Mutex::new(faults)));
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        for address in [0x100, 0x104, 0x108] {
+            assert!(nvmc.store(0, address, Size::Word, 0));
+        }
+        // It is taken when the first is done, and the second leaves the buffer.
+        assert_eq!((nvmc.accepted_at(), nvmc.busy_until()), (SPEC.t_write * 2, SPEC.t_write * 4));
+        bench.run_to(&mut nvmc, SPEC.t_write * 2 - 1);
+        assert_eq!(bench.memory.read(0x100, Size::Word), Some(u32::MAX));
+        bench.run_to(&mut nvmc, SPEC.t_write * 4);
+        assert_eq!(ready(&mut bench, &mut nvmc), 1);
     }
 }

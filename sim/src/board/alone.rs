@@ -66,6 +66,7 @@ impl Board {
                     end = end.min(ends(edge.at));
                 }
                 told = slot.outbox.len();
+                end = end.min(self.stop.get().max(chip.now()));
             }
         }
         self.now = end;
@@ -86,6 +87,7 @@ impl Board {
                 end = end.min(edge.at + self.window);
             }
             told = slot.outbox.len();
+            end = end.min(self.stop.get().max(chip.now()));
         }
         drop(chip);
         self.now = self.now.max(end);

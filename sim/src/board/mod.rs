@@ -13,6 +13,7 @@
 mod alone;
 mod net;
 mod promise;
+mod stop;
 mod threads;
 
 use std::cmp::Reverse;
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 
 pub use net::{NetId, Terminal};
 pub use promise::{Promise, PromisingWire};
+pub use stop::Stop;
 
 use crate::chip::Chip;
 use crate::machine::Machine;
@@ -95,6 +97,7 @@ pub struct Board {
     ports: Vec<(usize, u64)>,
     threads: Option<Threads>,
     powered: bool,
+    stop: Stop,
 }
 
 /// Details never decide the order: the sequence number is unique.
@@ -212,6 +215,7 @@ impl Builder {
             ports,
             threads,
             powered: true,
+            stop: Stop::default(),
         };
         board.tell_levels();
         board
@@ -278,6 +282,12 @@ impl Board {
     pub fn power_cycle(&mut self) {
         self.power_off();
         self.power_on();
+    }
+
+    /// Where the board stops because of something in it.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Whether the board is on its supply.
@@ -460,7 +470,12 @@ impl Machine for Board {
             self.now = self.now.max(until);
             return;
         }
-        while self.now < until {
+        let asked = until;
+        while self.now < asked {
+            let until = asked.min(self.stop.get());
+            if self.now >= until {
+                return;
+            }
             let first = self.first_chip();
             // An instruction may go a little beyond a window. The next begins there all the same, whatever was executed.
             let start = if first.at < self.now + self.window { self.now } else { first.at };

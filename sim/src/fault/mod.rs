@@ -14,6 +14,7 @@ mod plan;
 mod point;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -84,6 +85,12 @@ impl Fault {
         &self.params
     }
 
+    /// Before this time it does nothing.
+    #[must_use]
+    pub fn start(&self) -> Time {
+        self.plan.start
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn record(&self) -> &Record {
@@ -130,7 +137,7 @@ impl Fault {
         act: impl FnOnce(&Params, &mut Dice) -> Option<R>,
         tell: impl FnOnce(&R) -> (String, String),
     ) -> Option<R> {
-        self.strike_at(at, None, act, tell)
+        self.strike_in(at, None, act, tell)
     }
 
     /// The same for an opportunity that concerns a place in memory.
@@ -141,11 +148,22 @@ impl Fault {
         act: impl FnOnce(&Params, &mut Dice) -> Option<R>,
         tell: impl FnOnce(&R) -> (String, String),
     ) -> Option<R> {
+        self.strike_in(at, address.map(|address| address..address.saturating_add(1)), act, tell)
+    }
+
+    /// The same for an opportunity that concerns a stretch of memory, of which the plan's range must have a part.
+    pub fn strike_in<R>(
+        &mut self,
+        at: Time,
+        stretch: Option<Range<u32>>,
+        act: impl FnOnce(&Params, &mut Dice) -> Option<R>,
+        tell: impl FnOnce(&R) -> (String, String),
+    ) -> Option<R> {
         if at < self.plan.start || !self.is_live(at) {
             return None;
         }
-        if let (Some(range), Some(address)) = (&self.plan.address, address)
-            && !range.contains(&address)
+        if let (Some(range), Some(stretch)) = (&self.plan.address, stretch)
+            && (stretch.end <= range.start || range.end <= stretch.start)
         {
             return None;
         }
