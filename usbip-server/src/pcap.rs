@@ -99,6 +99,11 @@ pub struct Tap {
 }
 
 impl Tap {
+    /// The device has another address from now on.
+    pub fn set_device(&mut self, device: u8) {
+        self.device = device;
+    }
+
     /// A URB is about to be submitted.
     pub fn submitted(&mut self, vhc: &Vhc, urb: &Urb) {
         let data = if urb.is_in() { &[] } else { &urb.buffer[..] };

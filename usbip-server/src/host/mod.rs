@@ -27,6 +27,7 @@ use twinboard_sim::machine::Machine;
 use twinboard_sim::time::{Span, Time};
 
 use crate::descriptor::{Endpoint, Interface, TransferType};
+use crate::pcap::Capture;
 use crate::vhc::{Completion, EnumerateError, Enumerated, Status, Urb, UrbId, Vhc};
 
 /// How long a device may take to show itself.
@@ -119,6 +120,12 @@ impl<M: Machine> Host<M> {
         }
     }
 
+    /// From now on all URBs are written to `capture`, as those of device 1 on bus 1, 2 after it was enumerated again, and
+    /// so on.
+    pub fn record(&mut self, capture: &Capture) {
+        self.vhc.record(Some(capture.tap(1, self.last_address)));
+    }
+
     /// The board.
     pub fn machine(&mut self) -> &mut M {
         &mut self.machine
@@ -146,6 +153,7 @@ impl<M: Machine> Host<M> {
         }
         self.forget_device();
         self.last_address = self.last_address % 127 + 1;
+        self.vhc.record_address(self.last_address);
         let device = self.vhc.enumerate(&mut self.machine, self.last_address, CONNECT_WITHIN)?;
         self.connection = self.vhc.connections();
         let value = device.configurations.first().map_or(1, |configuration| configuration.value);
@@ -209,7 +217,7 @@ impl<M: Machine> Host<M> {
                 };
             }
             if self.now() >= until {
-                self.vhc.cancel(id);
+                self.cancel(id);
                 return Err(UsbError::Timeout { endpoint, limit: within });
             }
             self.turn(until);
@@ -261,13 +269,23 @@ impl<M: Machine> Host<M> {
     /// Queues a URB under a fresh id.
     fn submit(&mut self, urb: Urb) -> UrbId {
         self.last_id += 1;
-        self.vhc.submit(Urb { id: self.last_id, ..urb });
+        let urb = Urb { id: self.last_id, ..urb };
+        self.vhc.record_submit(&urb);
+        self.vhc.submit(urb);
         self.last_id
+    }
+
+    /// Takes a URB back.
+    fn cancel(&mut self, id: UrbId) {
+        if let Some(urb) = self.vhc.cancel(id) {
+            self.vhc.record_cancel(&urb);
+        }
     }
 
     /// Takes in the URBs that have ended.
     fn collect(&mut self) {
         while let Some(completion) = self.vhc.pop() {
+            self.vhc.record_end(&completion);
             if let Some(place) = self.unattended.iter().position(|&id| id == completion.urb.id) {
                 self.unattended.swap_remove(place);
                 continue;

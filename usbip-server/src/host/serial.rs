@@ -209,7 +209,7 @@ impl<M: Machine> Serial<'_, M> {
     pub fn close(self) {
         if let Some(reader) = self.host.serial.take() {
             for id in reader.in_flight {
-                self.host.vhc.cancel(id);
+                self.host.cancel(id);
             }
         }
     }

@@ -60,12 +60,17 @@ impl Vhc {
         data: &[u8],
     ) -> Result<Completion, EnumerateError> {
         let urb = Urb { buffer: data.to_vec(), ..Urb::control_in(HELPER_ID, setup) };
+        self.record_submit(&urb);
         self.submit(urb);
-        match self.wait(machine, HELPER_ID, machine.now() + REQUEST_TIMEOUT) {
+        let completion = self.wait(machine, HELPER_ID, machine.now() + REQUEST_TIMEOUT);
+        completion.iter().for_each(|completion| self.record_end(completion));
+        match completion {
             Some(completion) if completion.status == Status::Done => Ok(completion),
             Some(completion) => Err(EnumerateError::Refused(setup, completion.status)),
             None => {
-                self.cancel(HELPER_ID);
+                if let Some(urb) = self.cancel(HELPER_ID) {
+                    self.record_cancel(&urb);
+                }
                 Err(EnumerateError::NoAnswer(setup))
             }
         }

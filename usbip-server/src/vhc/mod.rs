@@ -15,6 +15,7 @@
 pub mod bus;
 mod enumerate;
 mod pipe;
+mod record;
 mod schedule;
 mod state;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use state::PATIENCE;
 pub use urb::{Completion, Status, Urb, UrbId};
 
 use crate::descriptor::{Configuration, TransferType};
+use crate::pcap::Tap;
 
 /// Endpoint numbers 0–15 OUT, then 0–15 IN. Control endpoints use the OUT half for both directions.
 const PIPES: usize = 32;
@@ -73,6 +75,8 @@ pub struct Vhc {
     next_sof: Time,
     frame_full: bool,
     done: VecDeque<Completion>,
+    /// Where drivers in this process leave what they submit.
+    tap: Option<Box<Tap>>,
 }
 
 fn pipe_index(endpoint: u8) -> usize {
@@ -118,6 +122,7 @@ impl Vhc {
             next_sof: Time::NEVER,
             frame_full: false,
             done: VecDeque::new(),
+            tap: None,
         }
     }
 
