@@ -22,6 +22,8 @@ pub const WITHIN: Span = Span::secs(300);
 const LONGEST: Span = Span::secs(3 * 3600);
 /// Steps, those in branches and repetitions included.
 const MOST_STEPS: usize = 2000;
+/// The same with repetitions written out.
+const MOST_DONE: u64 = 100_000;
 /// Repetitions of repetitions.
 const DEEPEST: usize = 4;
 
@@ -50,8 +52,8 @@ impl Scenario {
             return Err(ScenarioError::anywhere("at least one [[step]] was expected"));
         }
         let faults = self.check_faults()?;
-        let mut walk = Walk { scenario: self, faults, count: 0, dropped: false };
-        walk.steps(&self.steps, Around { depth: 0, branch: None })?;
+        let mut walk = Walk { scenario: self, faults, count: 0, done: 0, dropped: false };
+        walk.steps(&self.steps, Around { depth: 0, times: 1, branch: None })?;
         walk.check_use()?;
         order::check(&self.steps)
     }
@@ -95,6 +97,8 @@ struct FaultUse {
 #[derive(Clone, Copy)]
 struct Around {
     depth: usize,
+    /// How often the repetitions around it repeat it.
+    times: u64,
     /// In a branch; whether a drop runs in another one.
     branch: Option<bool>,
 }
@@ -103,6 +107,8 @@ struct Walk<'s> {
     scenario: &'s Scenario,
     faults: BTreeMap<&'s str, FaultUse>,
     count: usize,
+    /// Steps so far, those that are repeated as often as they are.
+    done: u64,
     /// A file was dropped before.
     dropped: bool,
 }
@@ -113,6 +119,11 @@ impl<'s> Walk<'s> {
             self.count += 1;
             if self.count > MOST_STEPS {
                 return Err(ScenarioError::at(step, format!("at most {MOST_STEPS} steps were expected")));
+            }
+            self.done = self.done.saturating_add(around.times);
+            if self.done > MOST_DONE {
+                let message = format!("at most {MOST_DONE} steps were expected, with those that are repeated");
+                return Err(ScenarioError::at(step, message));
             }
             self.step(step, around)?;
         }
@@ -182,7 +193,8 @@ impl<'s> Walk<'s> {
                 if repeat.steps.is_empty() {
                     return Err(ScenarioError::at(place, "steps: at least one step was expected"));
                 }
-                self.steps(&repeat.steps, Around { depth: around.depth + 1, ..around })
+                let times = around.times.saturating_mul(u64::from(*repeat.times.as_ref()));
+                self.steps(&repeat.steps, Around { depth: around.depth + 1, times, ..around })
             }
             Step::Parallel(parallel) => {
                 self.deeper(place, around)?;
@@ -207,7 +219,7 @@ impl<'s> Walk<'s> {
                 for (index, branch) in branches.iter().enumerate() {
                     let others = branches.iter().enumerate().filter(|(other, _)| *other != index);
                     let drops = others.flat_map(|(_, branch)| branch).any(drops);
-                    self.steps(branch, Around { depth: around.depth + 1, branch: Some(drops) })?;
+                    self.steps(branch, Around { depth: around.depth + 1, branch: Some(drops), ..around })?;
                 }
                 Ok(())
             }

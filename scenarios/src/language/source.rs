@@ -68,7 +68,12 @@ pub fn load(reference: &str, folder: &Path, images: &Path) -> Result<Source, Sou
         }
         None => folder.join(reference),
     };
-    let size = fs::metadata(&path).map_err(|error| wrong(format!("{reference}: {error}")))?.len();
+    let metadata = fs::metadata(&path).map_err(|error| wrong(format!("{reference}: {error}")))?;
+    // A device would never end.
+    if !metadata.is_file() {
+        return Err(wrong(format!("{reference}: a file was expected")));
+    }
+    let size = metadata.len();
     if size > MAX_FILE {
         return Err(wrong(format!("{reference}: {size} bytes, at most {MAX_FILE} were expected")));
     }

@@ -117,6 +117,11 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a measure of no drop", step("measure = { name = 'x', what = 'rate' }")),
         ("bounds that exclude each other", step("measure = { name = 'x', what = 'time', min = 2.0, max = 1.0 }")),
         ("no repetition", step("repeat = { times = 0, steps = [{ do = 'reset' }] }")),
+        (
+            "more repetitions than anybody waits for",
+            step("repeat = { times = 10000, steps = [{ repeat = { times = 10000, steps = [{ do = 'reset' }] } }] }"),
+        ),
+        ("a file that is a folder", step("drop = { file = '..' }")),
         ("a repetition of nothing", step("repeat = { times = 2, steps = [] }")),
         ("one branch", step("parallel.branches = [[{ do = 'reset' }]]")),
         ("an empty branch", step("parallel.branches = [[{ do = 'reset' }], []]")),
