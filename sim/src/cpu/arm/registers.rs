@@ -245,6 +245,8 @@ impl Core {
     /// Writes a register as a debugger does; those that the core does not have ignore it.
     pub fn set_register(&mut self, register: Register, value: u32) {
         self.unpark();
+        // What is set right after a reset is not overwritten by the vectors.
+        self.finish_reset();
         self.disturb();
         let v7 = self.config.v7();
         let priority_mask = self.nvic.priority_mask();

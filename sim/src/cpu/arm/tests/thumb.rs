@@ -12,6 +12,15 @@ fn reset_loads_stack_pointer_and_program_counter() {
 }
 
 #[test]
+fn a_program_counter_that_is_set_right_after_a_reset_is_where_the_core_begins() {
+    let mut bench = Bench::v6m(&[0x2005, 0x2106]); // MOVS R0, #5; MOVS R1, #6
+    bench.set(13, STACK - 64);
+    bench.set(15, CODE + 2);
+    bench.steps(1);
+    assert_eq!((bench.r(13), bench.r(0), bench.r(1)), (STACK - 64, 0, 6));
+}
+
+#[test]
 fn a_counted_loop_takes_the_documented_cycles() {
     // Cortex-M0+ TRM table 3-1: SUBS 1, BNE taken 2, not taken 1.
     let code = [0x2064, 0x3801, 0xD1FD, 0xE7FE]; // MOVS R0, #100; SUBS R0, #1; BNE .-2; B .
