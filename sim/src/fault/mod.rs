@@ -159,22 +159,50 @@ impl Fault {
         act: impl FnOnce(&Params, &mut Dice) -> Option<R>,
         tell: impl FnOnce(&R) -> (String, String),
     ) -> Option<R> {
-        if at < self.plan.start || !self.is_live(at) {
+        if !self.takes(at, stretch) {
             return None;
+        }
+        let result = act(&self.params, &mut self.dice)?;
+        self.struck(at, || tell(&result));
+        Some(result)
+    }
+
+    /// An opportunity at `at` of which only later is known whether the fault makes a difference: whether the plan takes it.
+    /// If it does make one, [`Fault::struck`] must be called.
+    pub fn takes(&mut self, at: Time, stretch: Option<Range<u32>>) -> bool {
+        if at < self.plan.start || !self.is_live(at) {
+            return false;
         }
         if let (Some(range), Some(stretch)) = (&self.plan.address, stretch)
             && (stretch.end <= range.start || range.end <= stretch.start)
         {
-            return None;
+            return false;
         }
         self.seen += 1;
-        if self.seen <= self.plan.skip || !self.dice.chance(self.plan.probability) {
-            return None;
-        }
-        let result = act(&self.params, &mut self.dice)?;
+        self.seen > self.plan.skip && self.dice.chance(self.plan.probability)
+    }
+
+    /// An opportunity that the plan took at `at` did make a difference: where and which, `tell` puts into words.
+    pub fn struck(&mut self, at: Time, tell: impl FnOnce() -> (String, String)) {
         self.first.get_or_insert(at);
-        self.record.add(at, || tell(&result));
-        Some(result)
+        self.record.add(at, tell);
+    }
+
+    /// Whether what its last strike changed goes on at `now` if nothing else happens: it is armed, and its span not over. A
+    /// number of strikes ends with the next opportunity, not before.
+    #[must_use]
+    pub fn holds(&self, now: Time) -> bool {
+        self.armed
+            && match self.plan.lasting {
+                Lasting::For(span) => self.first.is_none_or(|first| now < first + span),
+                Lasting::Times(_) | Lasting::Always => true,
+            }
+    }
+
+    /// Whether an opportunity between `from` and `to` may be one that it takes.
+    #[must_use]
+    pub fn may_strike(&self, from: Time, to: Time) -> bool {
+        self.plan.start <= to && self.is_live(from)
     }
 }
 

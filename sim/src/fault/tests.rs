@@ -89,3 +89,16 @@ fn no_more_than_32_strikes_are_described_but_all_are_counted() {
     assert_eq!((fault.record().strikes(), fault.record().evidence().len()), (100, 32));
     assert_eq!(fault.record().last(), Some(Time::ZERO + Span::us(99)));
 }
+
+#[test]
+fn an_opportunity_whose_difference_shows_later_counts_when_it_does() {
+    let start = Time::ZERO + Span::us(2);
+    let mut fault = fault(Plan { start, skip: 1, lasting: Lasting::Times(1), ..Plan::default() });
+    let at = |us| Time::ZERO + Span::us(us);
+    assert!(!fault.may_strike(at(0), at(1)) && fault.may_strike(at(0), at(2)));
+    assert_eq!([1, 2, 3, 4].map(|us| fault.takes(at(us), None)), [false, false, true, true]);
+    assert_eq!(fault.record().strikes(), 0);
+    fault.struck(at(4), || (String::from("here"), String::from("this")));
+    assert_eq!((fault.record().strikes(), fault.takes(at(5), None)), (1, false));
+    assert!(!fault.may_strike(at(5), at(9)));
+}
