@@ -42,6 +42,12 @@ pub trait DebugTarget: Send {
 
     /// The chip's reset pin as the probe drives it. Chips without one ignore it.
     fn reset_pin(&mut self, at: Time, asserted: bool);
+
+    /// The chip's supply dips so far that its brown-out detector resets it. What only remembers ignores it; the debug port
+    /// is the wire's.
+    fn brown_out(&mut self, at: Time) {
+        let _ = at;
+    }
 }
 
 /// An SWD request: which register is read or written (Arm IHI 0031, "SWD protocol operation").

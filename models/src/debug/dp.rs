@@ -81,6 +81,10 @@ pub struct Dp {
     /// What the last access-port read or RDBUFF returned, for RESEND.
     resend: u32,
     pending: Option<Pending>,
+    /// No answer has shown yet that the last access-port transaction is finished.
+    unconfirmed: bool,
+    /// The next request finds the access port busy (a fault).
+    held: bool,
 }
 
 impl Dp {
@@ -101,6 +105,8 @@ impl Dp {
             rdbuff: 0,
             resend: 0,
             pending: None,
+            unconfirmed: false,
+            held: false,
         }
     }
 
@@ -124,6 +130,31 @@ impl Dp {
     /// The line saw a malformed request.
     pub fn protocol_error(&mut self) {
         self.overrun();
+    }
+
+    /// Whether a request at `at` would be done, and is one that WAIT or FAULT can be the answer to.
+    pub fn can_refuse<T>(&mut self, at: Time, request: SwdRequest, target: &mut T) -> bool
+    where
+        T: DebugTarget + ?Sized,
+    {
+        self.finish(at, target);
+        !self.is_always_answered(request) && self.refusal().is_none()
+    }
+
+    /// Whether the last access-port transaction may still be going on, for all that the host can know.
+    #[must_use]
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
+    }
+
+    /// The next request that WAIT can be the answer to finds the access port busy.
+    pub fn hold_once(&mut self) {
+        self.held = true;
+    }
+
+    /// The bus answered an access port's transaction with an error.
+    pub fn bus_error(&mut self) {
+        self.set(STICKYERR, true);
     }
 
     /// Decides on a request. A read happens here; a write that is acknowledged happens in [`Dp::write`].
@@ -174,19 +205,19 @@ impl Dp {
     {
         self.finish(at, target);
         let SwdRequest { ap, read, address } = request;
-        // DPIDR, CTRL/STAT and ABORT answer whatever happened before: with them a host finds out and recovers.
-        match (ap, read, address) {
-            (false, true, 0x0) => return Ok(self.dpidr),
-            (false, true, 0x4) if self.select & 0xF == 0 => return Ok(self.read_ctrl_stat()),
-            (false, false, 0x0) => return Ok(0),
-            _ => {}
+        if self.is_always_answered(request) {
+            return Ok(match (read, address) {
+                (true, 0x0) => self.dpidr,
+                (true, _) => self.read_ctrl_stat(),
+                (false, _) => 0,
+            });
         }
-        if self.ctrl_stat & STICKY != 0 {
-            return Err(SwdAck::FAULT);
+        let refusal = self.refusal();
+        self.held = false;
+        if let Some(ack) = refusal {
+            return Err(ack);
         }
-        if self.pending.is_some() {
-            return Err(SwdAck::WAIT);
-        }
+        self.unconfirmed = false;
         match (ap, read, address) {
             (_, false, _) => Ok(0),
             (true, true, _) => {
@@ -202,6 +233,24 @@ impl Dp {
             }
             (false, true, _) => Ok(0),
         }
+    }
+
+    /// Reads of DPIDR and CTRL/STAT and writes of ABORT are answered whatever happened before: with them a host finds out
+    /// and recovers.
+    fn is_always_answered(&self, request: SwdRequest) -> bool {
+        match request {
+            SwdRequest { ap: false, read: true, address: 0x4 } => self.select & 0xF == 0,
+            SwdRequest { ap: false, address: 0x0, .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Why any other request is not done now.
+    fn refusal(&self) -> Option<SwdAck> {
+        if self.ctrl_stat & STICKY != 0 {
+            return Some(SwdAck::FAULT);
+        }
+        (self.pending.is_some() || self.held).then_some(SwdAck::WAIT)
     }
 
     fn read_ctrl_stat(&self) -> u32 {
@@ -242,6 +291,7 @@ impl Dp {
     /// Starts an access-port transaction, and finishes it unless the bus is busy.
     fn start<T: DebugTarget + ?Sized>(&mut self, at: Time, transaction: Pending, target: &mut T) {
         self.pending = Some(transaction);
+        self.unconfirmed = true;
         self.finish(at, target);
     }
 

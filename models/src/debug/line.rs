@@ -98,6 +98,30 @@ impl SwdLine {
         self.out
     }
 
+    /// The request that the target answers at the next edge.
+    #[must_use]
+    pub fn answers_next(&self) -> Option<SwdRequest> {
+        if let Phase::Turnaround { request, left: 0..=1 } = self.phase { Some(request) } else { None }
+    }
+
+    /// The target takes the parity bit of written data at the next edge.
+    #[must_use]
+    pub fn takes_parity_next(&self) -> bool {
+        matches!(self.phase, Phase::WriteData { count, .. } if count + 1 == DATA_PHASE)
+    }
+
+    /// The target drives the parity bit of the data that it sends.
+    #[must_use]
+    pub fn sends_parity(&self) -> bool {
+        matches!(self.phase, Phase::ReadData { sent: DATA_PHASE, .. })
+    }
+
+    /// Half of the 32 data bits of a transfer have just been sent or taken.
+    #[must_use]
+    pub fn is_half_way(&self) -> bool {
+        matches!(self.phase, Phase::ReadData { sent: 16, .. } | Phase::WriteData { count: 16, .. })
+    }
+
     /// A rising edge of SWCLK at `at`, with SWDIO sampled as `bit`.
     pub fn clock<T>(&mut self, at: Time, bit: bool, dp: &mut Dp, target: &mut T)
     where

@@ -10,9 +10,12 @@ use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::Drive;
 
 use super::dp::Dp;
-use super::fault::Saboteur;
+use super::fault::{WireFaults, resolve};
 use super::line::{DATA_PHASE, SwdLine, encode, with_parity};
 use super::table::DapTable;
+
+/// More clocks than any transfer takes: request, acknowledge, data, two turnarounds of at most 4, at most 255 idle clocks.
+const LONGEST_TRANSFER: u64 = 8 + 3 + 33 + 2 * 4 + 255;
 
 /// A change on the wires, as an observer (a VCD writer) sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -39,7 +42,7 @@ pub struct SwdLink<T: DebugTarget + ?Sized> {
     line: SwdLine,
     dp: Dp,
     target: Shared<T>,
-    faults: Saboteur,
+    faults: WireFaults,
     reset: bool,
     trace: Option<Trace>,
 }
@@ -59,7 +62,7 @@ impl<T: DebugTarget + ?Sized> SwdLink<T> {
             line: SwdLine::new(table.pins),
             dp: Dp::new(table),
             target: Shared(target),
-            faults: Saboteur::default(),
+            faults: WireFaults::default(),
             reset: false,
             trace: None,
         }
@@ -71,8 +74,9 @@ impl<T: DebugTarget + ?Sized> SwdLink<T> {
     }
 
     /// What is wrong with the wires.
-    pub fn faults(&mut self) -> &mut Saboteur {
-        &mut self.faults
+    #[must_use]
+    pub fn faults(&self) -> WireFaults {
+        self.faults.clone()
     }
 
     /// A transfer as the probe's firmware clocks it out (CMSIS-DAP, `SW_DP.c`).
@@ -121,8 +125,14 @@ impl<T: DebugTarget + ?Sized> SwdLink<T> {
 impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
     fn clock(&mut self, at: Time, swdio: Drive) -> bool {
         let before = self.level(swdio);
-        if let Some(bit) = self.faults.target_sees(swdio, self.line.drive()) {
-            self.line.clock(at, bit, &mut self.dp, &mut self.target);
+        match self.faults.any() {
+            None => {
+                let bit = resolve([swdio, self.line.drive()]);
+                self.line.clock(at, bit, &mut self.dp, &mut self.target);
+            }
+            Some(mut faults) => {
+                faults.clock(at, swdio, &self.table, (&mut self.line, &mut self.dp, &mut self.target));
+            }
         }
         let after = self.level(swdio);
         if let Some(trace) = &mut self.trace {
@@ -136,7 +146,9 @@ impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
     }
 
     fn transfer(&mut self, at: Time, timing: &SwdTiming, request: SwdRequest, data: u32) -> (SwdTransfer, Span) {
-        let whole = if self.trace.is_none() && self.faults.is_idle() {
+        let longest = timing.period * LONGEST_TRANSFER;
+        let good = || self.faults.any().is_none_or(|mut faults| faults.is_quiet(at, at + longest));
+        let whole = if self.trace.is_none() && good() {
             self.line.transfer(at, timing, request, data, &mut self.dp, &mut self.target)
         } else {
             None
@@ -147,7 +159,10 @@ impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
 
     fn reset_pin(&mut self, at: Time, asserted: bool) {
         self.reset = asserted;
-        self.target.reset_pin(at, asserted);
+        let broken = asserted && self.table.resets_by_wires;
+        if !broken || self.faults.any().is_none_or(|mut faults| faults.lets_reset_through(at)) {
+            self.target.reset_pin(at, asserted);
+        }
         let swdio = self.level(Drive::Released);
         if let Some(trace) = &mut self.trace {
             trace.emit(SwdLevels { at, swclk: true, swdio, reset: asserted });
@@ -160,7 +175,10 @@ impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
     }
 
     fn level(&mut self, swdio: Drive) -> bool {
-        self.faults.probe_sees(swdio, self.line.drive())
+        match self.faults.any() {
+            None => resolve([swdio, self.line.drive()]),
+            Some(faults) => faults.probe_sees(swdio, self.line.drive()),
+        }
     }
 }
 
@@ -264,6 +282,10 @@ impl<T: DebugTarget + ?Sized> DebugTarget for Shared<T> {
 
     fn reset_pin(&mut self, at: Time, asserted: bool) {
         self.0.lock().reset_pin(at, asserted);
+    }
+
+    fn brown_out(&mut self, at: Time) {
+        self.0.lock().brown_out(at);
     }
 }
 

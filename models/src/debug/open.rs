@@ -1,56 +1,42 @@
 //! Debug wires that end nowhere: a socket without a chip.
 
-use std::sync::Arc;
+use twinboard_sim::debug::{SwdAck, SwdRequest, SwdTiming, SwdTransfer, SwdWire};
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::Drive;
 
-use parking_lot::Mutex;
-use twinboard_sim::bus::{BusFault, Size};
-use twinboard_sim::debug::{DebugTarget, SwdWire};
-use twinboard_sim::time::Time;
+use super::fault::resolve;
+use super::line::DATA_PHASE;
 
-use super::fault::WireFault;
-use super::link::SwdLink;
-use super::table::NRF52833;
-
-/// The far end of an open wire. Nothing ever reaches it.
-struct Nobody;
-
-impl DebugTarget for Nobody {
-    fn mem_read(&mut self, _: Time, address: u32, _: Size) -> Result<u32, BusFault> {
-        Err(BusFault { address })
-    }
-
-    fn mem_write(&mut self, _: Time, address: u32, _: Size, _: u32) -> Result<(), BusFault> {
-        Err(BusFault { address })
-    }
-
-    fn mem_enabled(&mut self, _: Time) -> bool {
-        false
-    }
-
-    fn power_request(&mut self, _: Time, _: bool, _: bool) {}
-
-    fn vendor_read(&mut self, _: Time, _: u8, _: u8) -> u32 {
-        0
-    }
-
-    fn vendor_write(&mut self, _: Time, _: u8, _: u8, _: u32) {}
-
-    fn reset_pin(&mut self, _: Time, _: bool) {}
-}
+/// Nobody hears the clock, and SWDIO has only the probe's pull-up.
+struct OpenWire;
 
 /// The probe's end of wires that nobody is on: every request goes unanswered, in the time that takes.
 #[must_use]
 pub fn open_wire() -> Box<dyn SwdWire> {
-    let mut link = SwdLink::new(&NRF52833, Arc::new(Mutex::new(Nobody)));
-    link.faults().set(WireFault::ClockOpen);
-    Box::new(link)
+    Box::new(OpenWire)
+}
+
+impl SwdWire for OpenWire {
+    fn clock(&mut self, _: Time, swdio: Drive) -> bool {
+        self.level(swdio)
+    }
+
+    fn transfer(&mut self, _: Time, timing: &SwdTiming, _: SwdRequest, _: u32) -> (SwdTransfer, Span) {
+        // Request, turnaround, acknowledge, and the data phase that a target in doubt is given.
+        let clocks = 8 + 3 + u64::from(DATA_PHASE) + 2 * u64::from(timing.turnaround);
+        (SwdTransfer { ack: SwdAck::NONE, data: 0, parity_ok: true }, timing.period * clocks)
+    }
+
+    fn reset_pin(&mut self, _: Time, _: bool) {}
+
+    fn level(&mut self, swdio: Drive) -> bool {
+        resolve([swdio, Drive::Released])
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use twinboard_sim::debug::{SwdAck, SwdRequest, SwdTiming};
-    use twinboard_sim::time::Span;
 
     #[test]
     fn nobody_acknowledges_on_an_open_wire() {

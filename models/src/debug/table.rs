@@ -7,6 +7,8 @@ pub struct DapTable {
     pub dpidr: u32,
     /// Which protocols the pins can speak.
     pub pins: PinProtocols,
+    /// The chip's reset input is SWDIO: both debug wires held low are a reset.
+    pub resets_by_wires: bool,
     /// The access ports by APSEL. Selections that are not here read 0 and ignore writes, without a fault.
     pub aps: &'static [(u8, ApTable)],
 }
@@ -77,6 +79,7 @@ impl MemApTable {
 pub const NRF52833: DapTable = DapTable {
     dpidr: 0x2BA0_1477,
     pins: PinProtocols::Swd,
+    resets_by_wires: false,
     aps: &[
         (0, ApTable::Mem(MemApTable::cortex_m3(0x2477_0011, 0xE00F_F003))),
         (1, ApTable::Vendor { idr: 0x0288_0000 }),
@@ -87,5 +90,6 @@ pub const NRF52833: DapTable = DapTable {
 pub const NRF51822: DapTable = DapTable {
     dpidr: 0x0BB1_1477,
     pins: PinProtocols::Swd,
+    resets_by_wires: true,
     aps: &[(0, ApTable::Mem(MemApTable::cortex_m0(0x0477_0021, 0xF000_0003)))],
 };

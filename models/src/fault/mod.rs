@@ -5,13 +5,14 @@
 
 pub mod flash;
 pub mod power;
+pub mod swd;
 pub mod usb;
 
 use twinboard_sim::fault::PointSpec;
 
 /// All points that boards offer, family by family.
 pub fn points() -> impl Iterator<Item = &'static PointSpec> {
-    [usb::POINTS, flash::POINTS, power::POINTS].into_iter().flatten()
+    [usb::POINTS, flash::POINTS, power::POINTS, swd::POINTS].into_iter().flatten()
 }
 
 /// The point called `name`.

@@ -506,6 +506,14 @@ impl DebugTarget for Nrf5 {
         self.bring_to(at);
         self.drive_reset(asserted);
     }
+
+    fn brown_out(&mut self, at: Time) {
+        self.bring_to(at);
+        self.ctrl_ap = CtrlAp::default();
+        self.debugged = false;
+        self.soc.debug_interface = false;
+        self.reset(Reset::PowerOn);
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
+use twinboard_sim::fault::{Fault, Lasting, Params, Plan, SharedFault};
+
 use super::*;
-use crate::debug::fault::WireFault;
 use crate::debug::scripted::ScriptedTarget;
 use crate::debug::table::{ApTable, NRF51822, NRF52833, PinProtocols};
 
@@ -14,6 +15,25 @@ const READ_DPIDR: SwdRequest = SwdRequest { ap: false, read: true, address: 0 };
 
 fn link(table: &DapTable) -> Link {
     SwdLink::new(table, Arc::new(Mutex::new(ScriptedTarget::default())))
+}
+
+const ALWAYS: Plan = Plan { start: Time::ZERO, skip: 0, address: None, probability: 1.0, lasting: Lasting::Always };
+
+fn arm(link: &Link, point: &str, params: Params, plan: Plan) -> SharedFault {
+    let point = crate::fault::point(point).expect("a point");
+    let fault = SharedFault::new(Fault::new("f", point, params, plan, 1));
+    assert!(link.faults().add(fault.clone()));
+    fault
+}
+
+/// Inverts one bit on SWDIO after `skip` more.
+fn flip(link: &Link, skip: u64) -> SharedFault {
+    let params = Params { rate: Some(1.0), ..Params::default() };
+    arm(link, "swd.noise", params, Plan { skip, ..Plan::default() })
+}
+
+fn strikes(fault: &SharedFault) -> u64 {
+    fault.lock().record().strikes()
 }
 
 /// Something a probe does.
@@ -50,8 +70,9 @@ enum Action {
         from_now: u64,
         length: u64,
     },
+    /// A bit on SWDIO is inverted, this many bits from now.
     Flip {
-        edge: u64,
+        skip: u64,
     },
 }
 
@@ -83,7 +104,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => write(true, 0xC, any::<u32>().boxed()),
         8 => (any::<bool>(), address, 1u32..4).prop_map(|(ap, address, count)| Action::Read { ap, address, count }),
         1 => (0u64..200_000, 0u64..100_000_000).prop_map(|(from_now, length)| Action::Busy { from_now, length }),
-        1 => (1u64..100).prop_map(|edge| Action::Flip { edge }),
+        1 => (0u64..100).prop_map(|skip| Action::Flip { skip }),
     ]
 }
 
@@ -127,7 +148,7 @@ fn drive(link: &mut Link, actions: &[Action]) -> (Vec<u64>, Time) {
                 let from = at + Span::ps(from_now);
                 link.target.0.lock().busy = from..from + Span::ps(length);
             }
-            Action::Flip { edge } => link.faults().flip(edge),
+            Action::Flip { skip } => drop(flip(link, skip)),
         }
     }
     (seen, at)
@@ -182,7 +203,7 @@ proptest! {
     fn a_line_reset_recovers_from_anything(actions in prop::collection::vec(action(), 0..40)) {
         let mut link = connected(&NRF52833);
         let (_, at) = drive(&mut link, &actions);
-        *link.faults() = Saboteur::default();
+        link.faults().clear();
         let mut timing = TIMING;
         timing.turnaround = link.dp.turnaround();
         // Out of whatever the target drives first: a data phase and two turnarounds.
@@ -231,17 +252,21 @@ fn the_bus_is_reached_at_the_edge_where_silicon_reaches_it() {
 #[test]
 fn broken_wires_read_as_the_probe_would_see_them() {
     // Reference 1.6.
-    for (fault, ack) in [
-        (WireFault::DataOpen, SwdAck::NONE),
-        (WireFault::ClockOpen, SwdAck::NONE),
-        (WireFault::DataHigh, SwdAck::NONE),
-        (WireFault::DataLow, SwdAck(0)),
+    for (point, level, ack) in [
+        ("swd.swdio-open", None, SwdAck::NONE),
+        ("swd.swclk-open", None, SwdAck::NONE),
+        ("swd.swapped", None, SwdAck::NONE),
+        ("swd.swdio-stuck", Some(true), SwdAck::NONE),
+        ("swd.swdio-stuck", Some(false), SwdAck(0)),
+        ("swd.swclk-stuck", Some(true), SwdAck::NONE),
+        ("swd.swclk-stuck", Some(false), SwdAck::NONE),
     ] {
         let mut link = connected(&NRF52833);
-        link.faults().set(fault);
+        let params = Params { level, ..Params::default() };
+        let fault = arm(&link, point, params, ALWAYS);
         let (result, _) = link.transfer(Time(9_000_000_000), &TIMING, READ_DPIDR, 0);
-        assert_eq!(result.ack, ack, "{fault:?}");
-        assert!(link.faults().effects() > 0, "the fault fired");
+        assert_eq!(result.ack, ack, "{point}");
+        assert!(strikes(&fault) > 0, "{point} fired");
     }
 }
 
@@ -249,7 +274,7 @@ fn broken_wires_read_as_the_probe_would_see_them() {
 fn one_flipped_bit_in_a_request_costs_one_answer_and_a_line_reset() {
     // Reference 1.6.
     let mut link = connected(&NRF52833);
-    link.faults().flip(3);
+    let fault = flip(&link, 2);
     let results = [
         Action::Read { ap: false, address: 0, count: 2 },
         Action::LineReset { ones: 50, zeros: 2 },
@@ -258,7 +283,7 @@ fn one_flipped_bit_in_a_request_costs_one_answer_and_a_line_reset() {
     let (seen, _) = drive(&mut link, &results);
     let acks: Vec<u64> = seen.iter().map(|result| result >> 33).collect();
     assert_eq!(acks, [7, 7, 1]);
-    assert_eq!(link.faults().effects(), 1);
+    assert_eq!(strikes(&fault), 1);
 }
 
 #[test]
@@ -284,4 +309,149 @@ fn a_power_cycle_starts_the_debug_port_anew() {
     let (result, _) = link.transfer(Time(9_000_000_000), &TIMING, READ_DPIDR, 0);
     assert_eq!(result.ack, SwdAck::NONE);
     assert!(NRF52833.aps.iter().any(|(_, ap)| matches!(ap, ApTable::Vendor { .. })));
+}
+
+const CTRL_STAT: SwdRequest = SwdRequest { ap: false, read: true, address: 4 };
+const RDBUFF: SwdRequest = SwdRequest { ap: false, read: true, address: 0xC };
+const DRW_WRITE: SwdRequest = SwdRequest { ap: true, read: false, address: 0xC };
+const ABORT: SwdRequest = SwdRequest { ap: false, read: false, address: 0 };
+
+/// Does transfers one after the other, from `at` on.
+fn transfers(link: &mut Link, requests: &[(SwdRequest, u32)]) -> Vec<SwdTransfer> {
+    let mut at = Time(9_000_000_000);
+    let transfer = |&(request, data): &(SwdRequest, u32)| {
+        let (result, busy) = link.transfer(at, &TIMING, request, data);
+        at += busy;
+        result
+    };
+    requests.iter().map(transfer).collect()
+}
+
+fn acks(results: &[SwdTransfer]) -> Vec<SwdAck> {
+    results.iter().map(|result| result.ack).collect()
+}
+
+#[test]
+fn an_access_port_is_found_busy_only_after_an_access_and_only_by_requests_that_may_wait() {
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.wait", Params::default(), Plan { lasting: Lasting::Times(3), ..Plan::default() });
+    // The last access of `connected` is not confirmed yet.
+    let requests =
+        [(READ_DPIDR, 0), (CTRL_STAT, 0), (RDBUFF, 0), (DRW_WRITE, 7), (ABORT, 0x1E), (DRW_WRITE, 8), (DRW_WRITE, 9)];
+    use SwdAck as A;
+    let expected = [A::OK, A::OK, A::WAIT, A::WAIT, A::OK, A::WAIT, A::OK];
+    assert_eq!(acks(&transfers(&mut link, &requests)), expected);
+    assert_eq!(link.target.0.lock().peek(0x2000_0000), 9);
+    assert_eq!(strikes(&fault), 3);
+    let mut link = connected(&NRF52833);
+    transfers(&mut link, &[(RDBUFF, 0)]);
+    let fault = arm(&link, "swd.wait", Params::default(), Plan { lasting: Lasting::Always, ..Plan::default() });
+    assert_eq!(acks(&transfers(&mut link, &[(RDBUFF, 0), (DRW_WRITE, 7), (RDBUFF, 0)])), [A::OK, A::OK, A::WAIT]);
+    assert_eq!(strikes(&fault), 1);
+}
+
+#[test]
+fn a_failed_access_shows_as_fault_until_abort_clears_it() {
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.fault", Params::default(), Plan { skip: 1, ..Plan::default() });
+    let requests = [(RDBUFF, 0), (DRW_WRITE, 7), (RDBUFF, 0), (RDBUFF, 0), (CTRL_STAT, 0), (ABORT, 0x1E), (RDBUFF, 0)];
+    let results = transfers(&mut link, &requests);
+    use SwdAck as A;
+    assert_eq!(acks(&results), [A::OK, A::OK, A::FAULT, A::FAULT, A::OK, A::OK, A::OK]);
+    assert_eq!(results[4].data & 1 << 5, 1 << 5, "STICKYERR");
+    assert_eq!(strikes(&fault), 1);
+}
+
+#[test]
+fn a_wrong_parity_bit_is_noticed_by_whoever_takes_the_data() {
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.parity", Params::default(), Plan::default());
+    let results = transfers(&mut link, &[(CTRL_STAT, 0), (CTRL_STAT, 0)]);
+    assert_eq!(results[0], SwdTransfer { parity_ok: false, ..results[1] });
+    assert_eq!((results[1].parity_ok, strikes(&fault)), (true, 1));
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.parity", Params::default(), Plan::default());
+    let results = transfers(&mut link, &[(DRW_WRITE, 7), (RDBUFF, 0), (CTRL_STAT, 0)]);
+    assert_eq!(acks(&results), [SwdAck::OK, SwdAck::FAULT, SwdAck::OK]);
+    assert_eq!(results[2].data & 1 << 7, 1 << 7, "WDATAERR");
+    assert_eq!((link.target.0.lock().peek(0x2000_0000), strikes(&fault)), (0, 1), "not written");
+}
+
+#[test]
+fn a_target_that_is_reset_in_a_transfer_is_silent_until_a_line_reset() {
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.target-reset", Params::default(), Plan::default());
+    let results = transfers(&mut link, &[(READ_DPIDR, 0), (READ_DPIDR, 0)]);
+    // Fifteen bits came through; after them the pull-up is read.
+    assert_eq!(results[0].data, 0xFFFF_8000 | 0x1477);
+    assert_eq!((results[1].ack, strikes(&fault)), (SwdAck::NONE, 1));
+    let again = [Action::LineReset { ones: 51, zeros: 8 }, Action::Read { ap: false, address: 4, count: 1 }];
+    let (seen, _) = drive(&mut link, &again);
+    assert_eq!(seen[0] >> 33, 7, "DPIDR first");
+    let again = [
+        Action::LineReset { ones: 51, zeros: 8 },
+        Action::Read { ap: false, address: 0, count: 1 },
+        Action::Read { ap: false, address: 4, count: 1 },
+    ];
+    let (seen, _) = drive(&mut link, &again);
+    assert_eq!(seen, [1 << 33 | 1 << 32 | 0x2BA0_1477, 1 << 33 | 1 << 32], "CTRL/STAT is as at power-on");
+}
+
+#[test]
+fn noise_inverts_bits_at_its_rate_and_none_at_rate_0() {
+    for (rate, expected) in [(0.0, 0..1), (0.01, 240..420), (1.0, 32_000..33_001)] {
+        let mut link = connected(&NRF52833);
+        let params = Params { rate: Some(rate), ..Params::default() };
+        let fault = arm(&link, "swd.noise", params, ALWAYS);
+        // 33 000 bits that the probe drives; the standard deviation at 1 % is 18.
+        for i in 0..1_000 {
+            link.write_bits(Time(9_000_000_000 + i * 3_300_000), TIMING.period, 0, 33);
+        }
+        assert!(expected.contains(&strikes(&fault)), "{rate}: {}", strikes(&fault));
+    }
+}
+
+#[test]
+fn wires_that_are_broken_keep_a_reset_away_from_a_target_whose_reset_they_are() {
+    use crate::debug::scripted::Event;
+    for (table, point, level, arrives) in [
+        (NRF51822, "swd.swdio-open", None, false),
+        (NRF51822, "swd.swclk-stuck", Some(true), false),
+        (NRF51822, "swd.swclk-stuck", Some(false), true),
+        (NRF52833, "swd.swdio-open", None, true),
+    ] {
+        let mut link = connected(&table);
+        let fault = arm(&link, point, Params { level, ..Params::default() }, ALWAYS);
+        let before = strikes(&fault);
+        let at = Time(9_000_000_000);
+        link.reset_pin(at, true);
+        let arrived = link.target.0.lock().events.contains(&Event::Reset { at, asserted: true });
+        assert_eq!((arrived, strikes(&fault) - before), (arrives, u64::from(!arrives)), "{point} {level:?}");
+    }
+}
+
+#[test]
+fn evidence_of_a_wire_says_who_read_what() {
+    let mut link = connected(&NRF52833);
+    let fault = arm(&link, "swd.swdio-stuck", Params { level: Some(false), ..Params::default() }, Plan::default());
+    let at = Time(9_000_000_000);
+    link.transfer(at, &TIMING, READ_DPIDR, 0);
+    let fault = fault.lock();
+    let [evidence] = fault.record().evidence() else { panic!("{:?}", fault.record()) };
+    assert_eq!((evidence.at, evidence.place.as_str()), (at, "SWDIO"));
+    assert_eq!(evidence.effect, "the target read 0 instead of 1", "the start bit");
+}
+
+#[test]
+fn faults_that_cannot_strike_leave_whole_transfers_whole() {
+    let mut link = connected(&NRF52833);
+    let at = Time(9_000_000_000);
+    let start = at + Span::ms(1);
+    for plan in [Plan { start, ..ALWAYS }, Plan { lasting: Lasting::Times(0), ..Plan::default() }] {
+        arm(&link, "swd.swdio-open", Params::default(), plan);
+    }
+    assert!(link.faults().any().expect("armed").is_quiet(at, at + Span::us(50)));
+    assert!(!link.faults().any().expect("armed").is_quiet(at, start));
+    let (result, _) = link.transfer(at, &TIMING, READ_DPIDR, 0);
+    assert_eq!(result, SwdTransfer { ack: SwdAck::OK, data: 0x2BA0_1477, parity_ok: true });
 }
