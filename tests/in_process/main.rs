@@ -16,6 +16,7 @@ mod emulated_v2_00;
 mod emulated_v2_2;
 mod faults_chips;
 mod faults_usb;
+mod faults_wires;
 mod identity;
 mod idle;
 mod images;

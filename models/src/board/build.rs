@@ -14,11 +14,12 @@ use twinboard_sim::wire::{Drive, PinId, Signal};
 use super::control::{Looks, Plan};
 use super::ether::Antenna;
 use super::faults::Faults;
-use super::file::{BoardError, BoardFile, ChipEntry, JumperState, MatrixEntry, PressedLevel, Pull};
+use super::file::{BoardError, BoardFile, ChipEntry, JumperState, MatrixEntry, NetEntry, PressedLevel, Pull};
 use super::interface::{self, Found, InterfaceProgram, Made};
 use super::powered::{Button, Model, Net, Powered};
 use super::supply::Supplies;
 use super::wild::Wild;
+use super::wire_faults::OnWires;
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
 use crate::image::{BlockIds, Image, Start};
@@ -79,6 +80,7 @@ impl BoardFile {
         let mut chips: Vec<(String, Model)> = Vec::new();
         let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
         let mut relays = BTreeMap::new();
+        let mut on_wires = OnWires::default();
         let swd = [builder.net("SWCLK", &[], Drive::Released), builder.net("SWDIO", &[], Drive::PullUp)];
         // A probe holds its end of the target's wire, so targets are made first; on the board, probes come first.
         let mut targets: BTreeMap<&str, Arc<Mutex<Nrf5>>> = BTreeMap::new();
@@ -100,6 +102,7 @@ impl BoardFile {
                             let chip = targets[target.name.as_ref() as &str].clone();
                             let dap = chip.lock().table().dap;
                             let mut link = SwdLink::new(dap, chip);
+                            on_wires.debug.push(link.faults());
                             if options.watch_wires {
                                 link.observe(tap_wires(builder.tap(), swd));
                             }
@@ -160,8 +163,9 @@ impl BoardFile {
             let grounded = self.grounded_nets().any(|net| net == entry.name.as_ref());
             let id = builder.net(entry.name.as_ref(), &ends, if grounded { Drive::Low } else { pull });
             nets.insert(entry.name.as_ref(), (id, pull));
-            wires.push(Net { name: entry.name.as_ref().clone(), id, released: pull });
-            if entry.pins.iter().any(|pin| self.is_serial_input(pin)) {
+            let serial = entry.pins.iter().any(|pin| self.is_serial(pin, &["UART_RX", "UART_TX"]));
+            wires.push(Net { name: entry.name.as_ref().clone(), id, released: pull, serial });
+            if entry.pins.iter().any(|pin| self.is_serial(pin, &["UART_RX"])) {
                 serial_net = Some(id);
             }
         }
@@ -169,7 +173,11 @@ impl BoardFile {
             model.export_pins(&exported.remove(&index).unwrap_or_default());
         }
         let contacts = self.attach_edge(&mut builder, &nets, find)?;
-        self.attach_buses(&chips, &world, find)?;
+        on_wires.buses = self.attach_buses(&chips, &world, find)?;
+        for ((_, sda), entry) in on_wires.buses.iter_mut().zip(&self.i2c) {
+            let on = |net: &&NetEntry| net.pins.iter().any(|pin| pin.as_ref() == entry.sda.as_ref());
+            *sda = self.nets.iter().find(on).and_then(|net| nets.get(net.name.as_ref() as &str)).map(|(id, _)| *id);
+        }
         let speaker = self.attach_parts(&chips, &world, find)?;
         let leds = self.attach_leds(options, &chips)?;
         for (name, relay) in &relays {
@@ -201,7 +209,7 @@ impl BoardFile {
         Ok(Powered {
             name: self.name.clone(),
             title: self.title.clone(),
-            faults: Faults::new(board.stop()),
+            faults: Faults::new(board.stop(), on_wires),
             board,
             chips,
             world,
@@ -244,32 +252,33 @@ impl BoardFile {
         })
     }
 
-    /// Puts the I2C buses on their masters' pins.
+    /// Puts the I2C buses on their masters' pins; the masters' indices, with a place for the net of SDA.
     fn attach_buses(
         &self,
         chips: &[(String, Model)],
         world: &SharedWorld,
         find: impl Fn(&Spanned<String>) -> Result<Terminal, BoardError>,
-    ) -> Result<(), BoardError> {
+    ) -> Result<Vec<(usize, Option<NetId>)>, BoardError> {
         let mut masters = Vec::new();
         for entry in &self.i2c {
             let (index, bus) = entry.build(world, &find)?;
             let Some((name, Model::Nrf5(chip))) = chips.get(index) else {
                 return Err(BoardError::at(&entry.scl, "a bus on a chip that runs a program was expected"));
             };
-            if masters.contains(&index) {
+            if masters.contains(&(index, None)) {
                 return Err(BoardError::at(&entry.scl, format!("{name} has an I2C bus already")));
             }
-            masters.push(index);
+            masters.push((index, None));
             chip.lock().attach_i2c(bus);
         }
-        Ok(())
+        Ok(masters)
     }
 
-    /// Whether `pin` is where an interface chip hears its target's serial port.
-    fn is_serial_input(&self, pin: &Spanned<String>) -> bool {
-        let Some((chip, "UART_RX")) = pin.as_ref().split_once('.') else { return false };
-        self.chips.iter().any(|entry| entry.name.as_ref() == chip && entry.model.as_ref() == "daplink")
+    /// Whether `pin` is one of an interface chip's with a name of `names`: its end of its target's serial port.
+    fn is_serial(&self, pin: &Spanned<String>, names: &[&str]) -> bool {
+        let Some((chip, name)) = pin.as_ref().split_once('.') else { return false };
+        names.contains(&name)
+            && self.chips.iter().any(|entry| entry.name.as_ref() == chip && entry.model.as_ref() == "daplink")
     }
 
     /// The board's antenna, as the settings of its chip with a radio say.

@@ -9,6 +9,7 @@ use twinboard_sim::machine::Machine;
 use twinboard_sim::time::{Span, Time};
 
 use super::powered::{Model, Powered};
+use super::wire_faults::OnWires;
 use crate::fault::flash::{FlashFaults, SharedFlashFaults};
 use crate::fault::power::{Blow, Outage, Timed};
 use crate::fault::usb::UsbFaults;
@@ -18,6 +19,8 @@ use crate::fault::usb::UsbFaults;
 pub(super) struct Faults {
     /// At the USB socket.
     pub(super) usb: UsbFaults,
+    /// On nets, buses and the debug wires.
+    pub(super) wires: OnWires,
     /// In flashes: the chips' indices, and what is armed there.
     flash: Vec<(usize, SharedFlashFaults)>,
     /// By time alone.
@@ -31,10 +34,11 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// None on a board that stops at `stop`.
-    pub(super) fn new(stop: Stop) -> Faults {
+    /// None on a board that stops at `stop` and has these `wires`.
+    pub(super) fn new(stop: Stop, wires: OnWires) -> Faults {
         Faults {
             usb: UsbFaults::default(),
+            wires,
             flash: Vec::new(),
             timed: Vec::new(),
             outage: Outage::new(stop),
@@ -43,12 +47,13 @@ impl Faults {
         }
     }
 
-    /// When time alone changes something.
-    pub(super) fn next(&self) -> Time {
+    /// When time alone changes something; `now`, if it has already.
+    pub(super) fn next(&self, now: Time) -> Time {
         let timed = self.timed.iter().map(Timed::next);
         let pulses = self.pulses.iter().map(|(end, _)| *end);
         let back = self.back.map(|(at, _)| at);
-        timed.chain(pulses).chain(back).min().unwrap_or(Time::NEVER).min(self.usb.next()).min(self.outage.next())
+        let others = self.usb.next().min(self.outage.next()).min(self.wires.next(now));
+        timed.chain(pulses).chain(back).min().unwrap_or(Time::NEVER).min(others)
     }
 }
 
@@ -57,6 +62,7 @@ impl Powered {
     pub(super) fn pass_faults(&mut self) {
         let now = self.board.now();
         self.faults.usb.pass(now);
+        self.faults.wires.pass(&mut self.board);
         if let Some((_, sagged)) = self.faults.back.take_if(|(at, _)| *at <= now) {
             self.supply(|supply| supply.failed = false);
             if sagged {
@@ -140,6 +146,9 @@ impl Powered {
     /// # Errors
     /// [`ArmError`] if the board has no such point, or a parameter does not fit it.
     pub fn arm(&mut self, fault: &SharedFault) -> Result<(), ArmError> {
+        if let Some(done) = self.arm_on_wires(fault) {
+            return done;
+        }
         let point = fault.point();
         let missing = |reason: &str| ArmError::NotHere { point: point.name.into(), reason: reason.into() };
         let family = point.name.split_once('.').map_or(point.name, |(family, _)| family);

@@ -15,6 +15,7 @@ mod room;
 mod shared_air;
 mod supply;
 mod wild;
+mod wire_faults;
 
 pub use build::PowerOn;
 pub use ether::Antenna;

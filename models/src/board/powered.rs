@@ -118,6 +118,8 @@ pub(super) struct Net {
     pub(super) id: NetId,
     /// What is on it besides the chips: a resistor.
     pub(super) released: Drive,
+    /// A serial port of an interface chip is on it.
+    pub(super) serial: bool,
 }
 
 /// A board file come to life.
@@ -241,7 +243,7 @@ impl Machine for Powered {
         if self.plan.next() <= self.now() {
             self.follow_plan();
         }
-        if self.faults.next() <= self.now() {
+        if self.faults.next(self.now()) <= self.now() {
             self.pass_faults();
         }
         self.look_for_incidents();

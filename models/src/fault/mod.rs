@@ -4,15 +4,21 @@
 //! [`crate::board::Powered::arm`] finds the place on a board. The host's own bad manners are in the in-process host.
 
 pub mod flash;
+pub mod i2c;
+pub mod net;
 pub mod power;
 pub mod swd;
+pub mod uart;
 pub mod usb;
+pub mod wire;
 
 use twinboard_sim::fault::PointSpec;
 
 /// All points that boards offer, family by family.
 pub fn points() -> impl Iterator<Item = &'static PointSpec> {
-    [usb::POINTS, flash::POINTS, power::POINTS, swd::POINTS].into_iter().flatten()
+    [usb::POINTS, flash::POINTS, power::POINTS, swd::POINTS, wire::POINTS, uart::POINTS, i2c::POINTS]
+        .into_iter()
+        .flatten()
 }
 
 /// The point called `name`.

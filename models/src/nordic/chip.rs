@@ -18,6 +18,7 @@ use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
 use crate::fault::flash::SharedFlashFaults;
+use crate::fault::i2c::I2cFaults;
 use crate::image::Start;
 use crate::parts::PinObserver;
 use crate::parts::air::{Reception, Transmission};
@@ -152,6 +153,11 @@ impl Nrf5 {
     pub fn attach_i2c(&mut self, bus: I2cBus) {
         self.soc.attach_i2c(self.cycle(), bus);
         self.core.schedule(self.core.cycle());
+    }
+
+    /// What is wrong with the I2C bus that the chip is the master of.
+    pub fn set_i2c_faults(&mut self, faults: I2cFaults) {
+        self.soc.set_i2c_faults(faults);
     }
 
     /// Takes the packets that the chip's radio began to send since the last call.

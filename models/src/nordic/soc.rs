@@ -27,6 +27,7 @@ use super::schedule::Schedule;
 use super::table::{ChipTable, Options, PeripheralEntry, PeripheralKind, Protection, ResetPin, Series};
 use super::usbd::Usbd;
 use super::wiring::Wiring;
+use crate::fault::i2c::I2cFaults;
 use crate::parts::i2c::I2cBus;
 
 /// First address of the peripheral bus, where the page with id 0 is.
@@ -182,6 +183,11 @@ impl Soc {
     pub fn attach_i2c(&mut self, now: u64, bus: I2cBus) {
         self.i2c = bus;
         self.i2c_settle(now);
+    }
+
+    /// What is wrong with the I2C bus.
+    pub fn set_i2c_faults(&mut self, faults: I2cFaults) {
+        self.i2c.faults = Some(faults);
     }
 
     /// The I2C devices were powered off and on.

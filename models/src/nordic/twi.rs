@@ -6,7 +6,7 @@
 //! when the byte is over. A byte before a stop is not acknowledged. Without either, the next byte comes when RXD has
 //! been read.
 
-use twinboard_sim::time::Time;
+use twinboard_sim::time::{Span, Time};
 
 use super::inert::Inert;
 use super::peripheral::{CYCLE_PS, Cx, NEVER, PCLK16M, Psel, SHORTS};
@@ -73,6 +73,8 @@ pub struct Twi {
     suspended: bool,
     suspending: bool,
     stopping: bool,
+    /// SCL has been held low for as long as a fault wanted.
+    stretched: bool,
     /// Events on their way, and when they arrive.
     pending: u32,
     pending_due: u64,
@@ -89,6 +91,7 @@ impl Default for Twi {
             suspended: false,
             suspending: false,
             stopping: false,
+            stretched: false,
             pending: 0,
             pending_due: NEVER,
         }
@@ -119,7 +122,7 @@ impl Twi {
         let between = matches!(self.phase, Phase::Idle | Phase::Waiting { .. });
         match offset {
             STARTRX | STARTTX => {
-                self.suspended = false;
+                (self.suspended, self.stretched) = (false, false);
                 self.unread = false;
                 self.enter(registers, now, Phase::Address { read: offset == STARTRX }, ADDRESS_CLOCKS);
             }
@@ -178,6 +181,7 @@ impl Twi {
     fn stop(&mut self, now: u64) {
         (self.phase, self.due) = (Phase::Idle, NEVER);
         (self.suspended, self.suspending, self.stopping, self.txd) = (false, false, false, None);
+        self.stretched = false;
         self.soon(now, STOPPED);
     }
 
@@ -199,11 +203,11 @@ impl Twi {
                 let is_on = cx.i2c.pins.is_some() && pin(PSEL_SCL).zip(pin(PSEL_SDA)) == cx.i2c.pins;
                 let address = (registers.get(ADDRESS) & 0x7F) as u8;
                 match if is_on { cx.i2c.find(address) } else { None } {
-                    Some(device) => {
-                        cx.i2c.devices[device].start();
+                    Some(device) if self.stretches(cx, device) => {}
+                    Some(device) if cx.i2c.start(Time(cx.now * CYCLE_PS), device) => {
                         self.byte_over(registers, cx.now, read, device);
                     }
-                    None => self.fail(registers, cx.now, ANACK),
+                    _ => self.fail(registers, cx.now, ANACK),
                 }
             }
             Phase::Bits { read, device } => {
@@ -214,16 +218,18 @@ impl Twi {
                 self.enter(registers, cx.now, Phase::Ack { read, device }, ACK_CLOCKS);
             }
             Phase::Ack { read, device } => {
+                if self.stretches(cx, device) {
+                    return;
+                }
                 let time = Time(cx.now * CYCLE_PS);
-                let part = &mut cx.i2c.devices[device];
                 if read {
                     if std::mem::replace(&mut self.unread, true) {
                         registers.set(ERRORSRC, registers.get(ERRORSRC) | OVERRUN);
                     }
-                    self.rxd = part.read(time);
+                    self.rxd = cx.i2c.read(time, device);
                     registers.raise(1 << RXDREADY);
                 } else {
-                    let acknowledged = part.write(time, self.txd.take().unwrap_or(0));
+                    let acknowledged = cx.i2c.write(time, device, self.txd.take().unwrap_or(0));
                     registers.raise(1 << TXDSENT);
                     if !acknowledged {
                         return self.fail(registers, cx.now, DNACK);
@@ -232,6 +238,17 @@ impl Twi {
                 self.byte_over(registers, cx.now, read, device);
             }
         }
+    }
+
+    /// Whether SCL is held low now, before the address or the byte is over.
+    fn stretches(&mut self, cx: &Cx<'_>, device: usize) -> bool {
+        let over = std::mem::take(&mut self.stretched);
+        let span = if over { Span::ZERO } else { cx.i2c.stretch(Time(cx.now * CYCLE_PS), device) };
+        self.stretched = span > Span::ZERO;
+        if self.stretched {
+            self.due = cx.now + span.0.div_ceil(CYCLE_PS);
+        }
+        self.stretched
     }
 
     /// A byte, or the address, is over and acknowledged: what has been asked for meanwhile, or the next byte.

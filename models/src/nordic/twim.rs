@@ -128,6 +128,8 @@ pub struct Twim {
     answer: Answer,
     /// The byte would be over, but the slave holds SCL low.
     held: bool,
+    /// SCL has been held low for as long as a fault wanted.
+    stretched: bool,
     /// Chips on the wires have seen a start without a stop.
     open: bool,
     /// Events on their way, and when they arrive.
@@ -149,6 +151,7 @@ impl Twim {
             byte_due: NEVER,
             answer: Answer::None,
             held: false,
+            stretched: false,
             open: false,
             pending: 0,
             pending_due: NEVER,
@@ -232,11 +235,21 @@ impl Twim {
             self.held = true;
             return;
         }
+        if let Slave::Device(device) = transfer.slave
+            && !std::mem::take(&mut self.stretched)
+        {
+            let span = cx.i2c.stretch(Time(cx.now * CYCLE_PS), device);
+            if span > Span::ZERO {
+                self.stretched = true;
+                self.byte_due = cx.now + span.0.div_ceil(CYCLE_PS);
+                return;
+            }
+        }
         if !transfer.addressed {
             match transfer.slave {
-                Slave::Device(device) => cx.i2c.devices[device].start(),
+                Slave::Device(device) if cx.i2c.start(Time(cx.now * CYCLE_PS), device) => {}
                 Slave::Chip if self.answer == Answer::Acknowledge(true) => {}
-                Slave::Chip => return self.fail(cx, ANACK),
+                _ => return self.fail(cx, ANACK),
             }
             transfer.addressed = true;
         } else {
@@ -246,7 +259,7 @@ impl Twim {
             match transfer.direction {
                 Direction::Rx => {
                     let byte = match (transfer.slave, self.answer) {
-                        (Slave::Device(device), _) => cx.i2c.devices[device].read(time),
+                        (Slave::Device(device), _) => cx.i2c.read(time, device),
                         (Slave::Chip, Answer::Data(byte)) => byte,
                         // Nobody pulls SDA low.
                         (Slave::Chip, _) => u8::MAX,
@@ -261,7 +274,7 @@ impl Twim {
                     let acknowledged = match transfer.slave {
                         Slave::Device(device) => {
                             let byte = cx.memory.read(at, Size::Byte).unwrap_or(0) as u8;
-                            cx.i2c.devices[device].write(time, byte)
+                            cx.i2c.write(time, device, byte)
                         }
                         Slave::Chip => self.answer == Answer::Acknowledge(true),
                     };
@@ -332,7 +345,7 @@ impl Twim {
     /// Lets go of the bus.
     fn leave(&mut self, cx: &mut Cx<'_>) {
         (self.transfer, self.waiting, self.suspended, self.byte_due) = (None, None, false, NEVER);
-        (self.stopping, self.suspending, self.held) = (false, false, false);
+        (self.stopping, self.suspending, self.held, self.stretched) = (false, false, false, false);
         if std::mem::take(&mut self.open) {
             self.send(cx, I2cSignal::Stop);
         }
@@ -396,7 +409,7 @@ impl Peripheral for Twim {
         (self.transfer, self.waiting) = (None, None);
         (self.suspended, self.stopping, self.suspending) = (false, false, false);
         (self.byte_due, self.pending, self.pending_due) = (NEVER, 0, NEVER);
-        (self.answer, self.held, self.open) = (Answer::None, false, false);
+        (self.answer, self.held, self.open, self.stretched) = (Answer::None, false, false, false);
     }
 
     fn next(&self, _: &LfClk) -> u64 {

@@ -3,8 +3,10 @@
 //! The bus is not a net of levels: a master's model has the bus and calls its devices, at the times at which their bytes
 //! are over on the wire. The devices' interrupt outputs are levels, and are wired to pins of the master's chip.
 
-use twinboard_sim::time::Time;
+use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Drive, Level};
+
+use crate::fault::i2c::I2cFaults;
 
 /// A device that answers to one address.
 pub trait I2cDevice: Send {
@@ -50,6 +52,8 @@ pub struct I2cBus {
     pub lines: Vec<InterruptLine>,
     /// The devices.
     pub devices: Vec<Box<dyn I2cDevice>>,
+    /// What is wrong with the bus.
+    pub faults: Option<I2cFaults>,
 }
 
 impl std::fmt::Debug for I2cBus {
@@ -63,6 +67,35 @@ impl I2cBus {
     #[must_use]
     pub fn find(&self, address: u8) -> Option<usize> {
         self.devices.iter().position(|device| device.address() == address)
+    }
+
+    /// The master's start condition and address are over, and the device acknowledges. Whether the master hears that.
+    pub fn start(&mut self, now: Time, device: usize) -> bool {
+        let part = &mut self.devices[device];
+        part.start();
+        self.faults.as_ref().is_none_or(|faults| faults.acknowledges(now, part.address()))
+    }
+
+    /// A byte for the device is over. Whether the master hears that it is acknowledged.
+    pub fn write(&mut self, now: Time, device: usize, byte: u8) -> bool {
+        let part = &mut self.devices[device];
+        let Some(faults) = &self.faults else { return part.write(now, byte) };
+        let address = part.address();
+        part.write(now, faults.carries(now, address, byte)) && faults.acknowledges(now, address)
+    }
+
+    /// A byte from the device is over.
+    pub fn read(&mut self, now: Time, device: usize) -> u8 {
+        let part = &mut self.devices[device];
+        let byte = part.read(now);
+        self.faults.as_ref().map_or(byte, |faults| faults.carries(now, part.address(), byte))
+    }
+
+    /// The address or a byte of the device would be over: for how long SCL is held low before it is.
+    #[must_use]
+    pub fn stretch(&self, now: Time, device: usize) -> Span {
+        let address = || self.devices[device].address();
+        self.faults.as_ref().map_or(Span::ZERO, |faults| faults.stretches(now, address()))
     }
 
     /// What the devices do to `line`.
@@ -171,7 +204,6 @@ impl<M: RegisterMap> I2cDevice for Registers<M> {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
-    use twinboard_sim::time::Span;
 
     /// So many milliseconds after power-on.
     pub fn ms(ms: u64) -> Time {

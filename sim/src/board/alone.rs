@@ -28,6 +28,12 @@ impl Board {
                 first.others = first.others.min(next);
             }
         }
+        // What was postponed reaches a chip at its time, and no window may begin after that.
+        if self.late > 0
+            && let Some(event) = self.queue.peek()
+        {
+            first.at = first.at.min(event.0.0.at);
+        }
         first
     }
 

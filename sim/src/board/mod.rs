@@ -14,6 +14,7 @@ mod alone;
 mod net;
 mod promise;
 mod stop;
+mod tamper;
 mod threads;
 
 use std::cmp::Reverse;
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 pub use net::{NetId, Terminal};
 pub use promise::{Promise, PromisingWire};
 pub use stop::Stop;
+pub use tamper::{Condition, Fate, NetState, Tamper};
 
 use crate::chip::Chip;
 use crate::machine::Machine;
@@ -75,6 +77,8 @@ struct Event {
 #[derive(Clone, Copy)]
 enum What {
     Pin(Terminal, Signal),
+    /// What was postponed: nobody is asked about it again.
+    Late(Terminal, Signal),
     Tapped(NetId, Signal),
 }
 
@@ -91,6 +95,8 @@ pub struct Board {
     /// What happened and is not on the nets yet, earliest first.
     queue: BinaryHeap<Reverse<(Event, Detail)>>,
     sequence: u64,
+    /// How many in the queue were postponed.
+    late: usize,
     tap: Tap,
     sinks: Sinks,
     /// Chips with a USB socket, and the attention count each was last seen with.
@@ -210,6 +216,7 @@ impl Builder {
             window,
             queue: BinaryHeap::new(),
             sequence: 0,
+            late: 0,
             tap: self.tap,
             sinks: Sinks::default(),
             ports,
@@ -253,7 +260,29 @@ impl Board {
     pub fn drive(&mut self, net: NetId, drive: Drive) {
         let now = self.now;
         let Some(wire) = self.nets.get_mut(net.0) else { return };
-        if wire.drive_outside(drive) {
+        let changed = wire.drive_outside(now, drive);
+        self.tell_net(net, changed);
+    }
+
+    /// From now on `tamper` is asked about everything that happens on `net`.
+    pub fn tamper(&mut self, net: NetId, tamper: Box<dyn Tamper>) {
+        if let Some(wire) = self.nets.get_mut(net.0) {
+            wire.set_tamper(tamper);
+        }
+    }
+
+    /// What is wrong with `net` may have changed now, though nobody did anything.
+    pub fn look_at(&mut self, net: NetId) {
+        let now = self.now;
+        let Some(wire) = self.nets.get_mut(net.0) else { return };
+        let changed = wire.look(now);
+        self.tell_net(net, changed);
+    }
+
+    /// Something outside the chips changed `net`, and its level if `changed`.
+    fn tell_net(&mut self, net: NetId, changed: bool) {
+        let (now, wire) = (self.now, &mut self.nets[net.0]);
+        if changed {
             self.sinks.net(now, net, Signal::Drive(wire.level().into()));
         }
         if !self.powered {
@@ -303,6 +332,7 @@ impl Board {
             return;
         }
         self.queue.clear();
+        self.late = 0;
         let mut lost = Vec::new();
         for index in 0..self.slots.len() {
             self.bring(index);
@@ -426,20 +456,31 @@ impl Board {
                 break;
             }
             self.queue.pop();
-            let (from, signal) = match what {
+            let (from, signal, late) = match what {
                 What::Tapped(net, signal) => {
                     self.sinks.net(event.at, net, signal);
                     continue;
                 }
-                What::Pin(from, signal) => (from, signal),
+                What::Pin(from, signal) => (from, signal, false),
+                What::Late(from, signal) => (from, signal, true),
             };
+            self.late -= usize::from(late);
             let Board { slots, nets, sinks, .. } = self;
             let source = &slots[from.chip];
             let Some(&Some(id)) = source.routes.get(usize::from(from.pin.0)) else { continue };
             let latency = source.latency;
-            nets[id.0].signal(id, event.at, from, signal, sinks, |end, edge| {
+            let tell = |end: Terminal, edge: Edge| {
                 slots[end.chip].chip.lock().receive(Edge { at: edge.at + latency, ..edge });
-            });
+            };
+            let net = &mut nets[id.0];
+            if late {
+                net.put(id, event.at, from, signal, sinks, tell);
+            } else if let Some((at, signal)) = net.signal(id, event.at, from, signal, sinks, tell) {
+                self.late += 1;
+                self.sequence += 1;
+                let event = Event { at: at.max(event.at), source: from.chip, sequence: self.sequence };
+                self.queue.push(Reverse((event, Detail(What::Late(from, signal)))));
+            }
         }
     }
 

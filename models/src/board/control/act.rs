@@ -372,7 +372,7 @@ impl Powered {
 
     /// When a person's plans or somebody who looks on want the board to stop for a moment.
     pub(in crate::board) fn next_stop(&self) -> Time {
-        self.plan.next().min(self.looks.next()).min(self.faults.next())
+        self.plan.next().min(self.looks.next()).min(self.faults.next(self.now()))
     }
 }
 
