@@ -9,6 +9,8 @@
 
 pub mod explain;
 pub mod language;
+pub mod minimise;
 pub mod points;
 pub mod report;
 pub mod run;
+pub mod sweep;

@@ -115,6 +115,15 @@ pub struct Images {
     pub symbols: Option<Spanned<String>>,
 }
 
+impl Images {
+    /// Where the first image stands in the file.
+    #[must_use]
+    pub fn first_place(&self) -> Option<std::ops::Range<usize>> {
+        let Images { target, interface, bootloader, symbols, .. } = self;
+        [target, interface, bootloader, symbols].into_iter().flatten().map(Spanned::span).min_by_key(|span| span.start)
+    }
+}
+
 impl Scenario {
     /// Reads a scenario.
     ///

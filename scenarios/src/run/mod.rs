@@ -22,6 +22,7 @@ use twinboard_sim::fault::SharedFault;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::{Sink, TraceHash};
 use twinboard_usbip::host::Host;
+use twinboard_usbip::pcap::Capture;
 
 pub use prepare::{Places, PrepareError, Prepared};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub driver: Driver,
     /// Sees every edge, beside the fingerprint: a VCD writer. Is given the nets' names.
     pub sink: Option<MakeSink>,
+    /// The USB traffic is written to it.
+    pub capture: Option<Capture>,
     /// Leaves the debug wires' edges out of the fingerprint, which is several times faster.
     pub fast: bool,
 }
@@ -143,7 +146,10 @@ impl Prepared {
         powered.listen();
         let shared = Arc::new(Mutex::new(Shared { faults, ..Shared::default() }));
         let until = Time::ZERO + self.scenario.limit();
-        let host = Host::new(powered);
+        let mut host = Host::new(powered);
+        if let Some(capture) = &settings.capture {
+            host.record(capture);
+        }
         let mut run =
             Run { prepared: self, host, shared: shared.clone(), dropped: None, baud: None, until, fresh: true };
         let result = run.steps(&self.scenario.steps, true);

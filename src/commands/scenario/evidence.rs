@@ -1,4 +1,5 @@
-//! What a failing run leaves: its report, all wires as VCD, the serial log, the board's state, and the command that repeats
+//! What a failing run leaves: its report, all wires as VCD, the USB
+//! traffic as pcapng, the serial log, the board's state, and the command that repeats
 //! it. As runs are deterministic, the run is simply done again with everything recorded.
 
 use std::fs::{self, File};
@@ -9,25 +10,37 @@ use twinboard_scenarios::report::{Report, human};
 use twinboard_scenarios::run::{Prepared, Settings};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::trace::{Sink, VcdSink};
+use twinboard_usbip::pcap::Capture;
 
 use super::files::Loaded;
 use crate::failure::Failure;
 use crate::state;
 
+/// The folder of a run below `root`; it is made if it is not there.
+pub fn folder(report: &Report, root: &Path) -> Result<PathBuf, Failure> {
+    let folder = root.join(format!("{}-{}", report.name.replace(['/', '\\'], "-"), report.seed));
+    fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
+    Ok(folder)
+}
+
+fn unwritable(folder: &Path, error: &std::io::Error) -> Failure {
+    Failure::input(format!("{}: {error}", folder.display()), "give a folder that can be written with --evidence")
+}
+
 /// Leaves the evidence of `report` in a folder below `root`; which.
 pub fn leave(loaded: &Loaded, prepared: &Prepared, report: &Report, root: &Path) -> Result<PathBuf, Failure> {
-    let folder = root.join(format!("{}-{}", report.name.replace(['/', '\\'], "-"), report.seed));
-    let unwritable = |error: std::io::Error| {
-        Failure::input(format!("{}: {error}", folder.display()), "give a folder that can be written with --evidence")
-    };
-    fs::create_dir_all(&folder).map_err(unwritable)?;
+    let folder = folder(report, root)?;
+    let unwritable = |error: std::io::Error| unwritable(&folder, &error);
     let vcd = folder.join("wires.vcd");
+    let usb = File::create(folder.join("usb.pcapng")).map_err(unwritable)?;
+    let capture = Capture::new(BufWriter::new(usb)).map_err(Failure::job)?;
     let settings = Settings {
         seed: Some(report.seed),
         sink: Some(Box::new(move |board, names| {
             let out = BufWriter::new(File::create(&vcd).ok()?);
             VcdSink::new(out, board, names).ok().map(|sink| Box::new(sink) as Box<dyn Sink>)
         })),
+        capture: Some(capture),
         ..Settings::default()
     };
     let again = prepared.run(settings).map_err(|error| Failure::scenario(&loaded.path, &loaded.text, &error))?;

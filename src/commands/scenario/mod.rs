@@ -1,12 +1,15 @@
 //! `twinboard scenario …`: boards that misbehave on purpose.
 //!
 //! `run` runs scenarios and judges them, `explain` says in words what a scenario will do, `new` writes a beginning,
+//! `sweep` runs a matrix of them, `merge` puts its parts together, `minimise` makes a failing one smaller,
 //! `points` lists what can be made to go wrong, `schema` prints the JSON Schemas of scenario files and reports.
 //! Exit code 1 if a scenario fails, 2 if one is wrong.
 
 mod evidence;
 mod files;
+mod minimise;
 mod run;
+mod sweep;
 mod words;
 
 use std::path::PathBuf;
@@ -21,6 +24,12 @@ use crate::failure::Failure;
 pub enum ScenarioCommand {
     /// Run scenarios.
     Run(RunOptions),
+    /// Run a matrix: scenarios × boards × images × faults × seeds.
+    Sweep(sweep::SweepOptions),
+    /// Put the results of a sweep's parts together.
+    Merge(sweep::MergeOptions),
+    /// Make a failing scenario smaller, as long as it fails for the same reason.
+    Minimise(minimise::MinimiseOptions),
     /// Say in words what a scenario will do.
     Explain {
         /// Scenario files.
@@ -56,6 +65,10 @@ pub enum SchemaOf {
     Scenario,
     /// Reports.
     Report,
+    /// Matrix files of sweeps.
+    Matrix,
+    /// Lines of a sweep's results.
+    Result,
 }
 
 /// Options of `scenario run`.
@@ -97,6 +110,9 @@ pub struct RunOptions {
 pub fn run(command: ScenarioCommand) -> Result<ExitCode, Failure> {
     match command {
         ScenarioCommand::Run(options) => run::run(&options),
+        ScenarioCommand::Sweep(options) => sweep::sweep(&options),
+        ScenarioCommand::Merge(options) => sweep::merge(&options),
+        ScenarioCommand::Minimise(options) => minimise::minimise(&options),
         ScenarioCommand::Explain { files } => words::explain(&files),
         ScenarioCommand::New { file, board } => words::new(&file, &board),
         ScenarioCommand::Points { json } => words::points(json),

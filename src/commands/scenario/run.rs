@@ -30,12 +30,12 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(reports.iter().any(|report| report.verdict == Verdict::Fail))))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display()), "give a file that can be written"))
 }
 
-fn summary(reports: &[Report]) {
+pub(super) fn summary(reports: &[Report]) {
     let count = |verdict| reports.iter().filter(|report| report.verdict == verdict).count();
     let (passed, failed, skipped) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Skipped));
     println!("{passed} passed, {failed} failed, {skipped} skipped");

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use serde_json::json;
 use twinboard_scenarios::language::Scenario;
 use twinboard_scenarios::report::Report;
+use twinboard_scenarios::sweep::matrix::Matrix;
+use twinboard_scenarios::sweep::results::Entry;
 use twinboard_scenarios::{explain as words, points as all_points};
 
 use super::{SchemaOf, files};
@@ -86,6 +88,8 @@ pub fn schema(of: SchemaOf) -> Result<ExitCode, Failure> {
     let schema = match of {
         SchemaOf::Scenario => Scenario::schema(),
         SchemaOf::Report => Report::schema(),
+        SchemaOf::Matrix => Matrix::schema(),
+        SchemaOf::Result => Entry::schema(),
     };
     println!("{}", serde_json::to_string_pretty(&schema).map_err(Failure::job)?);
     Ok(ExitCode::SUCCESS)
