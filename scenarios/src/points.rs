@@ -2,10 +2,11 @@
 
 use twinboard_models::fault;
 use twinboard_sim::fault::PointSpec;
+use twinboard_usbip::host::faults;
 
 /// All points, family by family.
 pub fn all() -> impl Iterator<Item = &'static PointSpec> {
-    fault::points()
+    fault::points().chain(faults::POINTS)
 }
 
 /// The point called `name`.
@@ -38,5 +39,5 @@ pub fn taken(point: &PointSpec) -> String {
 /// Whether the host offers the point, not the board.
 #[must_use]
 pub fn is_hosts(point: &PointSpec) -> bool {
-    point.name.starts_with("host.")
+    faults::point(point.name).is_some()
 }

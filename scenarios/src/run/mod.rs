@@ -150,6 +150,7 @@ impl Prepared {
         if let Some(capture) = &settings.capture {
             host.record(capture);
         }
+        self.arm_host(&mut host, &shared.lock().faults)?;
         let mut run =
             Run { prepared: self, host, shared: shared.clone(), dropped: None, baud: None, until, fresh: true };
         let result = run.steps(&self.scenario.steps, true);
@@ -177,6 +178,16 @@ impl Prepared {
             trace_hash: Some(format!("{:016x}", hash.lock().value())),
         };
         Ok(Outcome { report, board, serial: std::mem::take(&mut shared.serial) })
+    }
+
+    /// Arms the faults that are the host's.
+    fn arm_host(&self, host: &mut Host<Powered>, faults: &[SharedFault]) -> Result<(), ScenarioError> {
+        for (fault, entry) in faults.iter().zip(&self.scenario.faults) {
+            if crate::points::is_hosts(fault.point()) {
+                host.arm(fault).map_err(|error| ScenarioError::at(&entry.point, error.to_string()))?;
+            }
+        }
+        Ok(())
     }
 
     /// A fault that never struck proves nothing.

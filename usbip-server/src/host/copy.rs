@@ -354,7 +354,7 @@ impl<M: Machine> Drive<'_, M> {
         let volume = Volume::mount(&mut *self)?;
         let room = volume.free()?;
         let fits = usize::try_from(room).map_or(data.len(), |room| room.min(data.len()));
-        let runs = match orders {
+        let mut runs = match orders {
             Orders::As(order) => plan(&volume, *order, name, &data[..fits])?,
             Orders::Regions(regions) => plan_regions(&volume, regions, name, &data[..fits])?,
         };
@@ -363,7 +363,13 @@ impl<M: Machine> Drive<'_, M> {
         progress(0, total);
         let mut written = 0;
         let mut interrupted = (fits < data.len()).then_some(DriveError::NoSpace);
-        for run in runs {
+        let mut swapped = false;
+        for index in 0..runs.len() {
+            swapped = !swapped && self.swaps(&runs[index..]);
+            if swapped {
+                runs.swap(index, index + 1);
+            }
+            let run = &runs[index];
             if written + run.data.len() as u64 > limit {
                 break;
             }
@@ -380,6 +386,13 @@ impl<M: Machine> Drive<'_, M> {
         let settling = self.host().now().since(end);
         let fail = self.read_file(FAIL_TXT)?.map(|text| String::from_utf8_lossy(&text).into_owned());
         Ok(Copied { writing: end.since(start), written, interrupted, settling, remounted, fail })
+    }
+
+    /// Whether the first of these WRITEs is to change places with the second.
+    fn swaps(&mut self, runs: &[Run]) -> bool {
+        let [first, second, ..] = runs else { return false };
+        let now = self.host().now();
+        self.host().faults.swaps(now, first, second)
     }
 
     /// The contents of the file `name` in the root directory, freshly read; none if there is no such file.

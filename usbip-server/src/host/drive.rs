@@ -187,7 +187,11 @@ impl<M: Machine> Drive<'_, M> {
     /// # Errors
     /// [`DriveError`] if it fails.
     pub fn write_sectors(&mut self, lba: u32, data: &[u8]) -> Result<(), DriveError> {
-        self.scsi(&transfer_10(0x2a, lba, data.len() / SECTOR), Data::Out(data)).map(drop)
+        let (count, now) = (data.len() / SECTOR, self.host().now());
+        if self.host().faults.drops(now, lba, count) {
+            return Ok(());
+        }
+        self.scsi(&transfer_10(0x2a, lba, count), Data::Out(data)).map(drop)
     }
 
     /// Asks for the medium until it is there, at the longest for `within`.

@@ -20,6 +20,7 @@ pub mod bot;
 pub mod copy;
 pub mod dap;
 pub mod drive;
+pub mod faults;
 pub mod serial;
 pub mod volume;
 
@@ -92,6 +93,7 @@ pub struct Host<M> {
     attending: beside::Attending<M>,
     /// URBs in flight whose end nobody waits for.
     unattended: Vec<UrbId>,
+    faults: faults::HostFaults,
 }
 
 impl<M: Machine> Host<M> {
@@ -117,6 +119,7 @@ impl<M: Machine> Host<M> {
             serial: None,
             attending: beside::Attending::default(),
             unattended: Vec::new(),
+            faults: faults::HostFaults::default(),
         }
     }
 
@@ -205,8 +208,12 @@ impl<M: Machine> Host<M> {
     /// [`UsbError::Timeout`] after `within`; [`UsbError::Transfer`] if it ended with anything but success.
     pub fn transfer(&mut self, urb: Urb, within: Span) -> Result<Completion, UsbError> {
         let endpoint = urb.endpoint;
+        if let Some(wait) = self.faults.wait_before(self.now(), endpoint) {
+            self.sleep(wait);
+        }
         let id = self.submit(urb);
-        let until = self.now() + within;
+        let (start, until) = (self.now(), self.now() + within);
+        let mut patience = self.faults.patience(start, endpoint, None);
         loop {
             self.collect();
             if let Some(place) = self.ended.iter().position(|completion| completion.urb.id == id) {
@@ -220,7 +227,14 @@ impl<M: Machine> Host<M> {
                 self.cancel(id);
                 return Err(UsbError::Timeout { endpoint, limit: within });
             }
-            self.turn(until);
+            if let Some(limit) = patience.filter(|limit| self.now() >= start + *limit) {
+                if self.faults.gives_up(self.now(), endpoint, limit) {
+                    self.cancel(id);
+                    return Err(UsbError::Timeout { endpoint, limit });
+                }
+                patience = self.faults.patience(self.now(), endpoint, Some(limit));
+            }
+            self.turn(patience.map_or(until, |limit| until.min(start + limit)));
         }
     }
 
