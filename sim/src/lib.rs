@@ -5,6 +5,7 @@
 //! crate makes time pass, brings what one chip does to the others, and has the CPU cores that chips are built
 //! around ([`cpu`]). It knows no chip: those are data and code of `twinboard-models`.
 
+pub mod activity;
 pub mod board;
 pub mod bus;
 pub mod chip;

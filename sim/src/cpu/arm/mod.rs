@@ -165,6 +165,8 @@ pub struct Core {
     breakpoints: Vec<u32>,
     /// After which accesses it wants one.
     watches: Vec<super::Watch>,
+    /// When the core slept or waited in a loop, in cycles, if somebody wants to know.
+    idle: Option<Vec<(u64, u64)>>,
 }
 
 impl Core {
@@ -205,6 +207,7 @@ impl Core {
             incidents: Incidents::default(),
             breakpoints: Vec::new(),
             watches: Vec::new(),
+            idle: None,
         };
         core.reset(ResetKind::PowerOn);
         core

@@ -82,12 +82,38 @@ impl Core {
     /// Lets time pass for a parked core until `until`, or unparks it when it has to go on.
     fn stay_parked(&mut self, until: u64) -> Option<Stop> {
         let end = self.unparks_at();
+        let before = self.cycle;
         self.cycle = self.cycle.max(until.min(end));
+        self.note_idle(before);
         if until <= end {
             return Some(Stop::Reached);
         }
         self.unpark();
         None
+    }
+
+    /// From now on keeps when the core sleeps or is parked, or does not any more.
+    pub fn record_idle(&mut self, on: bool) {
+        self.idle = on.then(Vec::new);
+    }
+
+    /// The stretches, in cycles, in which the core slept or was parked since the last call. Which loops it is parked in
+    /// depends on what was found to be one, so the rest is what the core executed, and at most what it had to do.
+    pub fn take_idle(&mut self) -> Vec<(u64, u64)> {
+        self.idle.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The core was idle from cycle `before` until now.
+    #[inline]
+    pub(super) fn note_idle(&mut self, before: u64) {
+        if let Some(idle) = &mut self.idle
+            && before < self.cycle
+        {
+            match idle.last_mut() {
+                Some((_, end)) if *end == before => *end = self.cycle,
+                _ => idle.push((before, self.cycle)),
+            }
+        }
     }
 
     /// Brings the registers and the memory of a parked core up to its cycle count; others are left alone.
