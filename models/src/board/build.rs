@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
+use twinboard_sim::activity::Activity;
 use twinboard_sim::board::{Builder, Driver, NetId, Promise, PromisingWire, SharedChip, Tap, Terminal};
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::wire::{Drive, PinId, Signal};
@@ -77,6 +78,7 @@ impl BoardFile {
         let mut builder = Builder::default();
         let world = SharedWorld::default();
         let supply = SharedSupply::default();
+        let swd_activity = Activity::default();
         let mut chips: Vec<(String, Model)> = Vec::new();
         let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
         let mut relays = BTreeMap::new();
@@ -103,6 +105,7 @@ impl BoardFile {
                             let dap = chip.lock().table().dap;
                             let mut link = SwdLink::new(dap, chip);
                             on_wires.debug.push(link.faults());
+                            link.note_in(swd_activity.clone());
                             if options.watch_wires {
                                 link.observe(tap_wires(builder.tap(), swd));
                             }
@@ -226,6 +229,7 @@ impl BoardFile {
             plan: Plan::default(),
             looks: Looks::default(),
             wild: Wild::default(),
+            swd_activity,
             speaker,
             contacts,
             relay: relays.into_values().next(),

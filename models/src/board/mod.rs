@@ -1,5 +1,6 @@
 //! Boards: files that say which chips there are and how they are wired, and the boards built from them.
 
+mod activity;
 mod build;
 pub mod control;
 mod ether;
@@ -17,6 +18,7 @@ mod supply;
 mod wild;
 mod wire_faults;
 
+pub use activity::BoardActivity;
 pub use build::PowerOn;
 pub use ether::Antenna;
 pub use file::{BoardError, BoardFile};

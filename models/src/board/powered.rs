@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use twinboard_sim::activity::Activity;
 use twinboard_sim::board::{Board, NetId};
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::Time;
@@ -160,6 +161,8 @@ pub struct Powered {
     pub(super) looks: Looks,
     pub(super) wild: Wild,
     pub(super) faults: Faults,
+    /// When a debug wire was clocked.
+    pub(super) swd_activity: Activity,
 }
 
 /// There is no such button.

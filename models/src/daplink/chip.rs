@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
+use twinboard_sim::activity::Activity;
 use twinboard_sim::chip::Chip;
 use twinboard_sim::debug::SwdWire;
 use twinboard_sim::report::Report;
@@ -142,6 +143,12 @@ impl DapLink {
     #[must_use]
     pub fn spent(&self) -> Spent {
         self.account.spent()
+    }
+
+    /// When the chip's CPU was at work.
+    #[must_use]
+    pub fn busy(&self) -> &Activity {
+        self.account.busy()
     }
 
     /// Takes bytes for the target as if they had come from the host's terminal program; how many, as the UART's buffer

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use twinboard_sim::time::Span;
 
 use super::bootloader::{BootloaderUrl, InterfaceFlash, Mode};
+use super::dap::queue::MAX_PACKETS;
 use super::personality::{Board, Personality};
 use crate::fault::flash::SharedFlashFaults;
 
@@ -55,6 +56,11 @@ pub struct DapLinkConfig {
     pub target_ram: (u32, u32),
     /// From power-on to the pull-up on D+: the eleventh tick of 90 ms, the first being at 30 ms.
     pub connect_delay_ms: u64,
+    /// `DAP_DEFAULT_SWJ_CLOCK` in hertz, of the firmware's own access to the target and of debuggers that set none; none
+    /// is the board's.
+    pub swj_clock: Option<u32>,
+    /// `DAP_PACKET_COUNT`, 1 to 8; none is the board's.
+    pub packet_count: Option<u8>,
     /// The settings that the chip is delivered with.
     pub settings: Settings,
     /// Board id of the bootloader, which serves several boards.
@@ -105,6 +111,12 @@ impl DapLinkConfig {
             (Mode::Bootloader, BootloaderUrl::Noted) => url + "&bl=1",
             (Mode::Bootloader, BootloaderUrl::Plain(url)) => url.into(),
         }
+    }
+
+    /// How many responses a CMSIS-DAP function's queue holds (`DAP_PACKET_COUNT`).
+    #[must_use]
+    pub fn packets(&self) -> usize {
+        self.packet_count.map_or(self.personality().dap.packets, |count| usize::from(count).clamp(1, MAX_PACKETS))
     }
 
     /// From power-on to the pull-up on D+.

@@ -140,7 +140,10 @@ impl<F: TargetFlash> Firmware<F> {
         let serial = config.serial(drive_disabled);
         let table = config.personality();
         let core = Core {
-            swd: SwdHost::new(&table.target, SwdPort::new(&table.pins, clock.clone(), wire, account)),
+            swd: SwdHost::new(
+                &table.target,
+                SwdPort::new(&table.pins, clock.clone(), wire, account).with_default_clock(config.swj_clock),
+            ),
             serial,
             usb,
             io,
@@ -167,8 +170,8 @@ impl<F: TargetFlash> Firmware<F> {
             standard: Standard::default(),
             msc: Msc::default(),
             cdc: Cdc::new(table.serial.baud),
-            hid: DapFunction::new(table.dap.packets),
-            bulk: DapFunction::new(table.dap.packets),
+            hid: DapFunction::new(core.config.packets()),
+            bulk: DapFunction::new(core.config.packets()),
             drive: Drive::new(&core, drive_disabled),
             flash,
             awaiting_data: None,
@@ -289,7 +292,7 @@ impl<F: TargetFlash> Firmware<F> {
 
     /// SET_CONFIGURATION or a bus reset: all functions start anew.
     pub(super) fn configured(&mut self, configured: bool) {
-        let packets = self.core.config.personality().dap.packets;
+        let packets = self.core.config.packets();
         (self.hid, self.bulk) = (DapFunction::new(packets), DapFunction::new(packets));
         self.msc = Msc::default();
         if configured {

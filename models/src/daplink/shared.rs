@@ -283,7 +283,7 @@ pub struct Core {
 impl Core {
     /// Lets the firmware work for `span`.
     pub async fn work(&self, span: Span) {
-        self.swd.port.account.interface(span);
+        self.swd.port.account.interface(self.clock.now(), span);
         self.clock.sleep(span).await;
     }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use twinboard_sim::debug::SwdRequest;
 use twinboard_sim::time::Span;
 
-use super::dap::port::{Ack, Settings, SwdPort};
+use super::dap::port::{Ack, SwdPort};
 use super::personality::TargetTable;
 
 /// `osDelay(2)`: two ticks of the firmware's operating system.
@@ -172,7 +172,7 @@ impl SwdHost {
 
     /// `swd_init`: all settings of a debugger are lost.
     fn init(&mut self) {
-        self.port.settings = Settings::after_setup(&self.port.table().timing);
+        self.port.forget_settings();
         self.port.setup();
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use twinboard_sim::activity::Activity;
 use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::debug::{DebugTarget, SwdAck, SwdRequest, SwdTiming, SwdTransfer, SwdWire};
 use twinboard_sim::time::{Span, Time};
@@ -45,6 +46,8 @@ pub struct SwdLink<T: DebugTarget + ?Sized> {
     faults: WireFaults,
     reset: bool,
     trace: Option<Trace>,
+    activity: Activity,
+    burst: Burst,
 }
 
 impl<T: DebugTarget + ?Sized> fmt::Debug for SwdLink<T> {
@@ -65,12 +68,19 @@ impl<T: DebugTarget + ?Sized> SwdLink<T> {
             faults: WireFaults::default(),
             reset: false,
             trace: None,
+            activity: Activity::default(),
+            burst: Burst::default(),
         }
     }
 
     /// From now on `observer` sees every change on the wires, also those inside whole transfers.
     pub fn observe(&mut self, observer: Observer) {
         self.trace = Some(Trace { observer, low: DEFAULT_LOW, last: Time::ZERO });
+    }
+
+    /// From now on notes in `activity` when the wires are clocked.
+    pub fn note_in(&mut self, activity: Activity) {
+        self.activity = activity;
     }
 
     /// What is wrong with the wires.
@@ -124,6 +134,9 @@ impl<T: DebugTarget + ?Sized> SwdLink<T> {
 
 impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
     fn clock(&mut self, at: Time, swdio: Drive) -> bool {
+        if self.activity.is_recorded() {
+            self.burst.edge(at, &self.activity);
+        }
         let before = self.level(swdio);
         match self.faults.any() {
             None => {
@@ -154,6 +167,7 @@ impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
             None
         };
         let (result, clocks) = whole.unwrap_or_else(|| self.clock_transfer(at, timing, request, data));
+        self.activity.note(at, at + timing.period * clocks);
         (result, timing.period * clocks)
     }
 
@@ -221,6 +235,36 @@ impl<T: DebugTarget + ?Sized> Clocking<'_, T> {
             level = self.clock(Drive::Released);
         }
         (bits, level)
+    }
+}
+
+/// Edges of SWCLK that belong together, to tell clocking from the pauses in between.
+///
+/// A burst goes on as long as each edge follows the last one within [`Burst::PAUSE`] times the shortest distance so far;
+/// so no clock frequency need be known. It begins with two edges that are at most [`Burst::SLOWEST`] apart.
+#[derive(Debug, Default)]
+struct Burst {
+    last: Option<Time>,
+    shortest: Option<Span>,
+}
+
+impl Burst {
+    /// A turnaround of some firmware takes three clocks.
+    const PAUSE: u64 = 4;
+    /// 10 kHz.
+    const SLOWEST: Span = Span::us(100);
+
+    fn edge(&mut self, at: Time, activity: &Activity) {
+        let Some(last) = self.last.replace(at) else { return };
+        let distance = at.since(last);
+        match self.shortest {
+            _ if distance > Burst::SLOWEST => self.shortest = None,
+            Some(shortest) if distance > shortest * Burst::PAUSE => self.shortest = None,
+            shortest => {
+                self.shortest = Some(shortest.map_or(distance, |shortest| shortest.min(distance)));
+                activity.note(last, at);
+            }
+        }
     }
 }
 

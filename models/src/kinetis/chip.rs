@@ -1,5 +1,6 @@
 //! The whole chip: core, memories and peripherals, through time and resets.
 
+use twinboard_sim::activity::Stretch;
 use twinboard_sim::bus::Size;
 use twinboard_sim::chip::Chip;
 use twinboard_sim::cpu::arm::{Cause, Core, Register, ResetKind, State};
@@ -227,6 +228,18 @@ impl Kinetis {
     pub fn drive_reset_pin(&mut self, at: Time, low: bool) {
         let drive = if low { Drive::Low } else { Drive::Released };
         self.receive(Edge { at, pin: self.soc.table.reset_pin, signal: Signal::Drive(drive) });
+    }
+
+    /// From now on keeps when the core is idle, or does not any more.
+    pub fn record_idle(&mut self, on: bool) {
+        self.core.record_idle(on);
+    }
+
+    /// When the core slept or waited in a loop since the last call. Right as far back as the last change of the core's
+    /// clock.
+    pub fn take_idle(&mut self) -> Vec<Stretch> {
+        let clock = &self.soc.clock;
+        self.core.take_idle().into_iter().map(|(from, to)| (clock.time(from), clock.time(to))).collect()
     }
 
     /// The core, for a debugger on the chip itself.

@@ -1,5 +1,6 @@
 //! The whole chip: core, memories, peripherals and debug side, through time, resets and System OFF.
 
+use twinboard_sim::activity::Stretch;
 use twinboard_sim::bus::{BusFault, Size};
 use twinboard_sim::chip::Chip;
 use twinboard_sim::cpu::arm::{Cause, Core, ResetKind, State};
@@ -13,6 +14,7 @@ use twinboard_sim::wire::{Edge, Level, PinId};
 
 use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
 use super::ficr::{self, FICR, FICR_SIZE};
+use super::nvmc::FlashActivity;
 use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
@@ -227,6 +229,23 @@ impl Nrf5 {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.stopped == Stopped::Off
+    }
+
+    /// When the flash controller was at work.
+    #[must_use]
+    pub fn flash_activity(&self) -> &FlashActivity {
+        self.soc.nvmc.activity()
+    }
+
+    /// From now on keeps when the core is idle, or does not any more.
+    pub fn record_idle(&mut self, on: bool) {
+        self.core.record_idle(on);
+    }
+
+    /// When the core slept or waited in a loop since the last call.
+    pub fn take_idle(&mut self) -> Vec<Stretch> {
+        let at = |cycle| time(self.soc.clock.cycles(cycle));
+        self.core.take_idle().into_iter().map(|(from, to)| (at(from), at(to))).collect()
     }
 
     /// The core, for a debugger on the chip itself.

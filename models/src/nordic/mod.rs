@@ -61,6 +61,7 @@ pub use clock::Crystals;
 pub use nrf51822::NRF51822;
 pub use nrf52820::NRF52820;
 pub use nrf52833::NRF52833;
+pub use nvmc::FlashActivity;
 pub(crate) use rng::Noise;
 pub use table::{BuildCode, ChipTable, Options};
 

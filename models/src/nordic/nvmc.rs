@@ -5,6 +5,7 @@
 //! memory shows when it ends, so that a reset in between leaves the old contents. Power that is lost in between leaves
 //! cells that are neither.
 
+use twinboard_sim::activity::Activity;
 use twinboard_sim::bus::Size;
 use twinboard_sim::cpu::memory::Memory;
 use twinboard_sim::time::{Span, Time};
@@ -69,6 +70,15 @@ enum Operation {
     Slice,
 }
 
+/// When the controller was at work.
+#[derive(Clone, Debug, Default)]
+pub struct FlashActivity {
+    /// It erased.
+    pub erase: Activity,
+    /// It wrote words.
+    pub program: Activity,
+}
+
 /// The register machine.
 #[derive(Debug)]
 pub struct Nvmc {
@@ -82,6 +92,9 @@ pub struct Nvmc {
     icachecnf: u32,
     /// The running operation and the cycle it ends.
     running: Option<(Operation, u64)>,
+    /// The cycle the running operation began.
+    began: u64,
+    activity: FlashActivity,
     /// Words that wait for the running one, and how long each takes. Beyond the first, the bus would make the writer wait.
     queue: Vec<(Operation, u64)>,
     faults: Option<SharedFlashFaults>,
@@ -102,6 +115,8 @@ impl Nvmc {
             partial: None,
             icachecnf: 0,
             running: None,
+            began: 0,
+            activity: FlashActivity::default(),
             queue: Vec::with_capacity(4),
             faults: None,
             cut_begun: false,
@@ -174,6 +189,22 @@ impl Nvmc {
         }
     }
 
+    /// When it was at work, without what it is at now.
+    #[must_use]
+    pub fn activity(&self) -> &FlashActivity {
+        &self.activity
+    }
+
+    /// The running operation has ended, or was cut off.
+    fn note(&self, now: u64) {
+        let Some((operation, end)) = self.running else { return };
+        let record = match operation {
+            Operation::Write { .. } => &self.activity.program,
+            Operation::Erase { .. } | Operation::EraseAll | Operation::Slice => &self.activity.erase,
+        };
+        record.note(Time(self.began.saturating_mul(CYCLE_PS)), Time(end.min(now).saturating_mul(CYCLE_PS)));
+    }
+
     /// The cycle at which the controller is idle again; `now` or earlier if it is.
     #[must_use]
     pub fn busy_until(&self) -> u64 {
@@ -215,7 +246,7 @@ impl Nvmc {
             let start = self.busy_until().max(now);
             if let Some(time) = self.takes(start, operation, self.spec.t_write) {
                 match self.running {
-                    None => self.running = Some((operation, now + time)),
+                    None => (self.running, self.began) = (Some((operation, now + time)), now),
                     Some(_) => self.queue.push((operation, time)),
                 }
             }
@@ -226,9 +257,11 @@ impl Nvmc {
     /// Starts to erase flash and UICR, whatever CONFIG says (CTRL-AP.ERASEALL).
     pub fn erase_all(&mut self, now: u64) {
         self.queue.clear();
+        self.note(now);
         let time = self.takes(now, Operation::EraseAll, self.spec.t_eraseall);
         // What protects from the program does not protect from CTRL-AP, and whoever waits for it must see an end.
         self.running = Some((Operation::EraseAll, now + time.unwrap_or(self.spec.t_eraseall)));
+        self.began = now;
     }
 
     /// Whether ACL keeps the word at `address` from being written or erased.
@@ -252,6 +285,7 @@ impl Nvmc {
             && let Some(time) = self.takes(now, operation, time)
         {
             self.running = Some((operation, now + time));
+            self.began = now;
         }
     }
 
@@ -352,8 +386,14 @@ impl Peripheral for Nvmc {
         &mut self.events
     }
 
-    fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
-        *self = Nvmc { faults: self.faults.take(), cut_begun: self.cut_begun, ..Nvmc::new(self.spec) };
+    fn reset(&mut self, cx: &mut Cx<'_>, _: Reset) {
+        self.note(cx.now);
+        *self = Nvmc {
+            faults: self.faults.take(),
+            cut_begun: self.cut_begun,
+            activity: self.activity.clone(),
+            ..Nvmc::new(self.spec)
+        };
     }
 
     fn next(&self, _: &LfClk) -> u64 {
@@ -362,6 +402,8 @@ impl Peripheral for Nvmc {
 
     fn run(&mut self, cx: &mut Cx<'_>) {
         if let Some((operation, end)) = self.running.filter(|&(_, end)| end <= cx.now) {
+            self.note(end);
+            self.began = end;
             self.finish(cx.memory, operation, end);
             self.running = (!self.queue.is_empty()).then(|| {
                 let (next, time) = self.queue.remove(0);
@@ -474,6 +516,28 @@ mod tests {
             bench.run_to(&mut nvmc, end);
         }
         assert_eq!(bench.memory.read(0x3000, Size::Word), Some(u32::MAX));
+    }
+
+    #[test]
+    fn its_record_has_every_erase_and_every_word_and_a_reset_ends_what_is_at_work() {
+        let (mut bench, mut nvmc) = (Bench::default(), Nvmc::new(SPEC));
+        let activity = nvmc.activity().clone();
+        activity.erase.record(true);
+        activity.program.record(true);
+        let at = |cycle: u64| Time(cycle * CYCLE_PS);
+        nvmc.write(&mut bench.cx(), CONFIG, WEN);
+        for address in [0x100, 0x104, 0x108] {
+            assert!(nvmc.store(0, address, Size::Word, 0));
+        }
+        bench.run_to(&mut nvmc, 3 * SPEC.t_write);
+        assert_eq!(activity.program.take(), [(at(0), at(3 * SPEC.t_write))]);
+        let start = bench.now;
+        nvmc.write(&mut bench.cx(), CONFIG, EEN);
+        nvmc.write(&mut bench.cx(), ERASEPAGE, 0x1000);
+        bench.run_to(&mut nvmc, start + us(40_000));
+        nvmc.reset(&mut bench.cx(), Reset::Soft);
+        assert_eq!(activity.erase.take(), [(at(start), at(start + us(40_000)))]);
+        assert_eq!(activity.program.take(), []);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub fn info(core: &Core, request: &mut Request<'_>, response: &mut Response<'_>)
         Some((_, Info::Serial)) => string(response, &core.serial),
         Some((_, Info::Version)) => string(response, &format!("{:04}", core.config.version)),
         Some((_, Info::Bytes(bytes))) => value(response, bytes),
-        Some((_, Info::PacketCount)) => value(response, &[table.packets as u8]),
+        Some((_, Info::PacketCount)) => value(response, &[core.config.packets() as u8]),
         None => value(response, &[]),
     }
 }

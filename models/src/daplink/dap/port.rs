@@ -90,6 +90,8 @@ pub struct SwdPort {
     pub(in crate::daplink) account: Account,
     /// `DAP_Data`.
     pub settings: Settings,
+    /// SWCLK after `DAP_Setup`.
+    default_clock: SwjClock,
     /// The pins are outputs (`PORT_SWD_SETUP`) and not high impedance (`PORT_OFF`).
     enabled: bool,
     swclk: bool,
@@ -115,6 +117,7 @@ impl SwdPort {
     pub fn new(table: &'static PinTable, clock: TaskClock, wire: SharedWire, account: Account) -> SwdPort {
         SwdPort {
             settings: Settings::after_setup(&table.timing),
+            default_clock: table.timing.default_swj_clock(),
             table,
             clock,
             wire,
@@ -125,6 +128,19 @@ impl SwdPort {
             nreset: true,
             resetting: false,
         }
+    }
+
+    /// The same with another `DAP_DEFAULT_SWJ_CLOCK`, in hertz; none, or 0, leaves the board's.
+    #[must_use]
+    pub fn with_default_clock(mut self, hz: Option<u32>) -> SwdPort {
+        self.default_clock = hz.and_then(|hz| self.table.timing.swj_clock(hz)).unwrap_or(self.default_clock);
+        self.forget_settings();
+        self
+    }
+
+    /// `DAP_Setup`: all settings of a debugger are lost.
+    pub fn forget_settings(&mut self) {
+        self.settings = Settings { clock: self.default_clock, ..Settings::after_setup(&self.table.timing) };
     }
 
     /// What the pins are.
@@ -185,10 +201,11 @@ impl SwdPort {
             return (Ack::NONE, data);
         }
         self.clocked();
-        let (transfer, busy) = self.wire.lock().transfer(self.clock.now(), &timing, request, data);
-        let busy = busy + self.table.timing.transfer_overhead();
-        self.account.wire(busy);
-        self.clock.sleep(busy).await;
+        let now = self.clock.now();
+        let (transfer, bits) = self.wire.lock().transfer(now, &timing, request, data);
+        let overhead = self.table.timing.transfer_overhead();
+        self.account.wire(now, bits, overhead);
+        self.clock.sleep(bits + overhead).await;
         self.swdio = true;
         if transfer.ack == SwdAck::OK && request.read {
             return (if transfer.parity_ok { Ack::OK } else { Ack::ERROR }, transfer.data);

@@ -166,6 +166,8 @@ fn config() -> DapLinkConfig {
         hic_id: 0x9796_9901,
         device_id: [0x7477_6962, 0x6e62_6f78, 0x0000_3101, 0],
         max_power_ma: 500,
+        swj_clock: None,
+        packet_count: None,
         drive_name: "MICROBIT   ".into(),
         url: "https://microbit.org/device/?id=".into(),
         target_flash: (0, 0x4_0000),

@@ -164,6 +164,8 @@ fn config() -> DapLinkConfig {
         target_flash: (0, 0x8_0000),
         target_ram: (0x2000_0000, 0x2002_0000),
         connect_delay_ms: 930,
+        swj_clock: None,
+        packet_count: None,
         settings: Settings::FACTORY,
         bootloader_board_id: 0x9905,
         mode: Mode::Interface,

@@ -455,3 +455,23 @@ fn faults_that_cannot_strike_leave_whole_transfers_whole() {
     let (result, _) = link.transfer(at, &TIMING, READ_DPIDR, 0);
     assert_eq!(result, SwdTransfer { ack: SwdAck::OK, data: 0x2BA0_1477, parity_ok: true });
 }
+
+#[test]
+fn edges_of_one_burst_are_the_wires_and_pauses_are_not() {
+    let mut link = link(&NRF52833);
+    let activity = Activity::default();
+    link.note_in(activity.clone());
+    link.clock(Time(0), Drive::High);
+    assert_eq!(activity.take(), []);
+    activity.record(true);
+    let us = |at: u64| Time(at * 1_000_000);
+    // Two bursts at different speeds, with a turnaround of three clocks in the first, and a lone edge between.
+    for at in [1_000, 1_001, 1_002, 1_005, 1_006, 1_050, 2_000, 2_010, 2_020] {
+        link.clock(us(at), Drive::High);
+    }
+    // 1050 is too far from 1006 to be its burst's.
+    assert_eq!(activity.take(), [(us(1_000), us(1_006)), (us(2_000), us(2_020))]);
+    let (_, busy) = link.transfer(us(3_000), &TIMING, READ_DPIDR, 0);
+    let noted = activity.take();
+    assert_eq!((noted.first().map(|s| s.0), noted.last().map(|s| s.1)), (Some(us(3_000)), Some(us(3_000) + busy)));
+}

@@ -119,7 +119,7 @@ impl Core {
                 return;
             }
             _ if asleep || (self.state == State::Lockup && self.exception_to_take().is_none()) => {
-let before = self.cycle;
+                let before = self.cycle;
                 let wakes = self.next_deadline(until);
                 self.spin.sleep(wakes.saturating_sub(before));
                 self.cycle = wakes;
