@@ -7,27 +7,27 @@ use twinboard_sim::time::Span;
 use super::Host;
 use super::dap::{Dap, DapError, short};
 
-/// SWCLK, hertz.
+/// SWCLK if nothing else is said, hertz.
 const CLOCK: u32 = 4_000_000;
 /// Words that TAR can be relied on to step through, in bytes (the smallest wrap of all variants).
-const TAR_WRAP: u32 = 1024;
+pub(super) const TAR_WRAP: u32 = 1024;
 /// Words in one DAP_TransferBlock of a 64-byte packet: five bytes go before those of a write.
-const BLOCK_WORDS: usize = 14;
+pub(super) const BLOCK_WORDS: usize = 14;
 /// CSW for the hosts' usual rights: 32, 16 or 8 bits by Size, AddrInc single.
 const CSW: u32 = 0x2300_0010;
 
-const DHCSR: u32 = 0xE000_EDF0;
-const DCRSR: u32 = 0xE000_EDF4;
-const DCRDR: u32 = 0xE000_EDF8;
+pub(super) const DHCSR: u32 = 0xE000_EDF0;
+pub(super) const DCRSR: u32 = 0xE000_EDF4;
+pub(super) const DCRDR: u32 = 0xE000_EDF8;
 const DEMCR: u32 = 0xE000_EDFC;
 const AIRCR: u32 = 0xE000_ED0C;
-const DBGKEY: u32 = 0xA05F_0000;
-const C_DEBUGEN: u32 = 1 << 0;
+pub(super) const DBGKEY: u32 = 0xA05F_0000;
+pub(super) const C_DEBUGEN: u32 = 1 << 0;
 const C_HALT: u32 = 1 << 1;
 const C_STEP: u32 = 1 << 2;
 const C_MASKINTS: u32 = 1 << 3;
-const S_REGRDY: u32 = 1 << 16;
-const S_HALT: u32 = 1 << 17;
+pub(super) const S_REGRDY: u32 = 1 << 16;
+pub(super) const S_HALT: u32 = 1 << 17;
 const VC_CORERESET: u32 = 1 << 0;
 const SYSRESETREQ: u32 = 0x05FA_0004;
 
@@ -93,11 +93,19 @@ impl<'h, M: Machine> Adi<'h, M> {
     /// # Errors
     /// [`DapError`] names what failed.
     pub fn connect(&mut self) -> Result<u32, DapError> {
+        self.connect_at(CLOCK)
+    }
+
+    /// As [`Adi::connect`], with an SWCLK of `hz` hertz.
+    ///
+    /// # Errors
+    /// [`DapError`] names what failed.
+    pub fn connect_at(&mut self, hz: u32) -> Result<u32, DapError> {
         let connected = self.dap.command(&[0x02, 1])?;
         if connected.first() != Some(&1) {
             return Err(short(&[0x02], &connected));
         }
-        let [a, b, c, d] = CLOCK.to_le_bytes();
+        let [a, b, c, d] = hz.to_le_bytes();
         self.dap.status_command(&[0x11, a, b, c, d])?;
         self.dap.status_command(&[0x04, 0, 150, 0, 0, 0])?;
         self.dap.status_command(&[0x13, 0])?;

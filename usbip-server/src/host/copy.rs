@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use twinboard_sim::machine::Machine;
-use twinboard_sim::time::Span;
+use twinboard_sim::time::{Span, Time};
 
 use super::drive::{Drive, DriveError, MAX_SECTORS};
 use super::volume::{BlockDevice, Changes, Layout, Region, SECTOR, Volume};
@@ -283,6 +283,8 @@ fn apple_double() -> Vec<u8> {
 /// What came of a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Copied {
+    /// When the writing began.
+    pub start: Time,
     /// How long the writing took.
     pub writing: Span,
     /// Bytes that were written, tables and directory too.
@@ -385,7 +387,7 @@ impl<M: Machine> Drive<'_, M> {
         self.wait_ready(VERDICT_WITHIN)?;
         let settling = self.host().now().since(end);
         let fail = self.read_file(FAIL_TXT)?.map(|text| String::from_utf8_lossy(&text).into_owned());
-        Ok(Copied { writing: end.since(start), written, interrupted, settling, remounted, fail })
+        Ok(Copied { start, writing: end.since(start), written, interrupted, settling, remounted, fail })
     }
 
     /// Whether the first of these WRITEs is to change places with the second.

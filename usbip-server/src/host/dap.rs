@@ -3,11 +3,14 @@
 //! The same commands travel three ways: in HID reports of fixed length (version 1), in bulk packets of exact length
 //! (version 2), and in HID reports over endpoint 0, which is how a browser reaches a probe by WebUSB.
 
+use std::collections::VecDeque;
+
 use twinboard_sim::machine::Machine;
 use twinboard_sim::time::Span;
 
 use super::{Host, UsbError, endpoint};
 use crate::descriptor::TransferType;
+use crate::vhc::Urb;
 
 /// How long a probe may take to answer (pyOCD's limit).
 const ANSWER_WITHIN: Span = Span::secs(10);
@@ -134,6 +137,34 @@ impl<M: Machine> Dap<'_, M> {
         match self.way {
             Way::Bulk { input, .. } | Way::Hid { input, .. } => self.host.read(input, PACKET, ANSWER_WITHIN),
             Way::Control { interface } => self.host.control_in([0xa1, 0x01, 0, 1, interface, 0, PACKET as u8, 0]),
+        }
+    }
+
+    /// Sends all `commands` and gives back their answers, in order. Up to `depth` (at least 1) are on their way at once;
+    /// the probe can take as many as DAP_Info's packet count says. Over endpoint 0 it is one at a time.
+    ///
+    /// # Errors
+    /// [`UsbError`] if the bus fails or the probe does not answer one within ten seconds.
+    pub fn pipeline(&mut self, commands: &[Vec<u8>], depth: usize) -> Result<Vec<Vec<u8>>, UsbError> {
+        let (output, input) = match self.way {
+            Way::Bulk { output, input } | Way::Hid { output, input } => (output, input),
+            Way::Control { .. } => return commands.iter().map(|command| self.exchange(command)).collect(),
+        };
+        let is_hid = matches!(self.way, Way::Hid { .. });
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut flying = VecDeque::new();
+        let mut next = commands.iter();
+        loop {
+            while flying.len() < depth.max(1)
+                && let Some(command) = next.next()
+            {
+                let data = if is_hid { report(command) } else { command.clone() };
+                let sent = self.host.start(Urb::write(0, output, data));
+                flying.push_back((sent, self.host.submit(Urb::read(0, input, PACKET))));
+            }
+            let Some((sent, received)) = flying.pop_front() else { return Ok(answers) };
+            self.host.finish(sent, output, ANSWER_WITHIN)?;
+            answers.push(self.host.finish(received, input, ANSWER_WITHIN)?.urb.buffer);
         }
     }
 

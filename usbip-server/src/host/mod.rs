@@ -21,6 +21,7 @@ pub mod copy;
 pub mod dap;
 pub mod drive;
 pub mod faults;
+pub mod flasher;
 pub mod serial;
 pub mod volume;
 
@@ -29,7 +30,7 @@ use twinboard_sim::time::{Span, Time};
 
 use crate::descriptor::{Endpoint, Interface, TransferType};
 use crate::pcap::Capture;
-use crate::vhc::{Completion, EnumerateError, Enumerated, Status, Urb, UrbId, Vhc};
+use crate::vhc::{BusActivity, Completion, EnumerateError, Enumerated, Status, Urb, UrbId, Vhc};
 
 /// How long a device may take to show itself.
 const CONNECT_WITHIN: Span = Span::secs(5);
@@ -94,6 +95,7 @@ pub struct Host<M> {
     /// URBs in flight whose end nobody waits for.
     unattended: Vec<UrbId>,
     faults: faults::HostFaults,
+    latency: Span,
 }
 
 impl<M: Machine> Host<M> {
@@ -120,6 +122,7 @@ impl<M: Machine> Host<M> {
             attending: beside::Attending::default(),
             unattended: Vec::new(),
             faults: faults::HostFaults::default(),
+            latency: Span::ZERO,
         }
     }
 
@@ -127,6 +130,22 @@ impl<M: Machine> Host<M> {
     /// so on.
     pub fn record(&mut self, capture: &Capture) {
         self.vhc.record(Some(capture.tap(1, self.last_address)));
+    }
+
+    /// From now on every URB of a driver is submitted so long after the driver wants it: what an operating system and its
+    /// user's tool need between two transfers. Nothing at first.
+    pub fn set_latency(&mut self, latency: Span) {
+        self.latency = latency;
+    }
+
+    /// From now on keeps what the bus is at, or does not any more.
+    pub fn record_activity(&mut self, on: bool) {
+        self.vhc.record_activity(on);
+    }
+
+    /// What the bus was at since the last call.
+    pub fn take_activity(&mut self) -> BusActivity {
+        self.vhc.take_activity()
     }
 
     /// The board.
@@ -208,10 +227,21 @@ impl<M: Machine> Host<M> {
     /// [`UsbError::Timeout`] after `within`; [`UsbError::Transfer`] if it ended with anything but success.
     pub fn transfer(&mut self, urb: Urb, within: Span) -> Result<Completion, UsbError> {
         let endpoint = urb.endpoint;
-        if let Some(wait) = self.faults.wait_before(self.now(), endpoint) {
-            self.sleep(wait);
+        let id = self.start(urb);
+        self.finish(id, endpoint, within)
+    }
+
+    /// Submits a URB of a driver, after the host's latency and what makes it slow.
+    fn start(&mut self, urb: Urb) -> UrbId {
+        let slow = self.faults.wait_before(self.now(), urb.endpoint).unwrap_or(Span::ZERO);
+        if self.latency + slow > Span::ZERO {
+            self.sleep(self.latency + slow);
         }
-        let id = self.submit(urb);
+        self.submit(urb)
+    }
+
+    /// Waits for the end of the URB `id` on `endpoint`, as [`Host::transfer`] does.
+    fn finish(&mut self, id: UrbId, endpoint: u8, within: Span) -> Result<Completion, UsbError> {
         let (start, until) = (self.now(), self.now() + within);
         let mut patience = self.faults.patience(start, endpoint, None);
         loop {

@@ -14,6 +14,7 @@
 
 pub mod bus;
 mod enumerate;
+mod log;
 mod pipe;
 mod record;
 mod schedule;
@@ -29,6 +30,7 @@ use twinboard_sim::time::Time;
 use twinboard_sim::usb::UsbPort;
 
 pub use enumerate::{EnumerateError, Enumerated};
+pub use log::BusActivity;
 use pipe::{Pipe, Transfer};
 use schedule::next_frame;
 use state::PATIENCE;
@@ -77,6 +79,7 @@ pub struct Vhc {
     done: VecDeque<Completion>,
     /// Where drivers in this process leave what they submit.
     tap: Option<Box<Tap>>,
+    log: Option<Box<log::Log>>,
 }
 
 fn pipe_index(endpoint: u8) -> usize {
@@ -123,6 +126,7 @@ impl Vhc {
             frame_full: false,
             done: VecDeque::new(),
             tap: None,
+            log: None,
         }
     }
 
@@ -222,6 +226,23 @@ impl Vhc {
             self.head_changed(index);
         }
         self.done.clear();
+    }
+
+    /// From now on keeps what the bus is at, or does not any more.
+    pub fn record_activity(&mut self, on: bool) {
+        self.log = on.then(Box::default);
+        self.note_state();
+    }
+
+    /// What the bus was at since the last call; nothing if that is not kept.
+    pub fn take_activity(&mut self) -> BusActivity {
+        self.log.as_mut().map(|log| log.take(self.now)).unwrap_or_default()
+    }
+
+    fn note_state(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.state(self.now, self.pending & !self.waiting != 0, self.pending == 0);
+        }
     }
 
     /// The next URB that has ended.
@@ -346,6 +367,7 @@ impl Vhc {
     fn with_port<M: Machine + ?Sized>(&mut self, machine: &mut M, f: impl Fn(&mut Vhc, &mut dyn UsbPort)) {
         self.now = machine.now();
         machine.with_port(self.socket, &mut |port| f(self, port));
+        self.note_state();
     }
 
     fn serve(&mut self, port: &mut dyn UsbPort) {
@@ -418,6 +440,7 @@ impl Vhc {
         } else if halted {
             self.end(index, Status::Stall);
         }
+        self.note_state();
     }
 
     /// The transfer at the head of a queue has ended.

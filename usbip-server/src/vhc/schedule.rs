@@ -59,8 +59,12 @@ impl Vhc {
 
     pub(super) fn transact(&mut self, port: &mut dyn UsbPort, index: usize) {
         let bit = 1 << index;
+        let (lead, _) = self.pipes[index].next_duration();
         let (verdict, tail) = self.pipes[index].transact(port, self.now, self.address);
         self.bus_free = self.now + tail;
+        if let Some(log) = &mut self.log {
+            log.transaction(self.now, lead, tail);
+        }
         if self.periodic & bit == 0 {
             self.turn = index as u32;
         }
