@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::commands::bench::BenchOptions;
 use crate::commands::ctl::CtlOptions;
 use crate::commands::scenario::ScenarioCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -74,6 +75,8 @@ pub enum Command {
     /// Make boards misbehave on purpose, and judge what comes of it.
     #[command(subcommand)]
     Scenario(ScenarioCommand),
+    /// Measure how long flashing takes on every board and firmware, and where each second goes.
+    Bench(BenchOptions),
     /// Act on a board that runs: press, tilt, unplug, look at its display.
     Ctl(CtlOptions),
     /// Recognise and verify official images.

@@ -163,3 +163,46 @@ fn settings_of_emulated_firmware_stay_with_state_and_a_new_image_is_written_over
         assert_eq!(flash[0x1f000..0x1f007], [0x64, 0x6c, 0x76, 0x6b, 10, 0, 0], "{version}");
     }
 }
+
+#[test]
+fn a_damaged_benchmark_report_is_refused_with_its_place_and_code_2() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("old.json");
+    let report = "{\n  \"twinboard\": \"0.1.0\",\n  \"program_bytes\": \"many\"\n}\n";
+    std::fs::write(&path, report).expect("a file");
+    let (code, out, said) = twinboard(&["bench", "compare", text(&path), text(&path)]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    let said = unwrapped(&said);
+    assert!(said.contains("old.json") && said.contains("expected u64 at line 3 column 25"), "{said}");
+    let (code, _, said) = twinboard(&["bench", "compare", "no/such.json", "no/such.json"]);
+    assert_eq!(code, 2);
+    assert!(unwrapped(&said).contains("no/such.json"), "{said}");
+}
+
+#[test]
+fn a_benchmark_of_what_is_not_there_or_cannot_be_set_is_refused_with_code_2() {
+    for (arguments, expected) in [
+        (&["bench", "--board", "arduino"][..], "there is no built-in board arduino"),
+        (&["bench", "--firmware", "0001"], "there is no firmware 0001"),
+        (&["bench", "flash", "--what-if", "packet-count=0"], "1 to 8 was expected, not 0"),
+        (&["bench", "--size", "0"], "1..=240"),
+    ] {
+        let (code, out, said) = twinboard(arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(unwrapped(&said).contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_benchmark_writes_a_report_that_compares_as_equal_to_itself_and_a_chart() {
+    let folder = TempDir::new().expect("a folder");
+    let (json, svg) = (folder.path().join("report.json"), folder.path().join("chart.svg"));
+    let arguments = ["bench", "--board", "microbit-v2", "--firmware", "native", "--way", "bulk", "--size", "8"];
+    let (code, out, said) = twinboard(&[&arguments[..], &["--json", text(&json), "--chart", text(&svg)]].concat());
+    assert_eq!(code, 0, "{said}");
+    assert!(out.contains("microbit-v2") && out.contains("CMSIS-DAP v2"), "{out}");
+    assert!(std::fs::read_to_string(&svg).expect("a chart").starts_with("<svg"));
+    let (code, out, _) = twinboard(&["bench", "compare", text(&json), text(&json)]);
+    assert_eq!(code, 0);
+    assert!(out.lines().nth(1).is_some_and(|line| line.trim_end().ends_with("+0.0%")), "{out}");
+}

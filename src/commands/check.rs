@@ -85,7 +85,7 @@ struct Candidate<'a> {
 }
 
 /// The board whose interface chip this is.
-fn board_of(chip: &str) -> Option<&'static str> {
+pub(super) fn board_of(chip: &str) -> Option<&'static str> {
     match chip {
         "kl26z" => Some("microbit-v1"),
         "kl27z" => Some("microbit-v2.00"),
@@ -94,7 +94,7 @@ fn board_of(chip: &str) -> Option<&'static str> {
     }
 }
 
-fn number(version: &str) -> u32 {
+pub(super) fn number(version: &str) -> u32 {
     version.get(..4).and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
@@ -216,7 +216,7 @@ fn native_update(board: &'static str, found: &[(Known, Finding)]) -> Cell {
     }
 }
 
-fn load(chip: &str, path: &Path) -> Result<Firmware, String> {
+pub(super) fn load(chip: &str, path: &Path) -> Result<Firmware, String> {
     let chip = InterfaceChip::of(chip).ok_or_else(|| format!("there is no interface chip {chip}"))?;
     let file = InterfaceFile::load(path).map_err(|error| error.to_string())?;
     let firmware = Firmware::merge(&[file], chip);

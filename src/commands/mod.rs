@@ -1,5 +1,6 @@
 //! The commands, one file each. A file's documentation is the command's manual page.
 
+pub mod bench;
 mod boards;
 mod check;
 pub mod ctl;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Vm { boards, listen, control, options, command } => {
             vm::run(&boards, listen, control.as_deref(), &options, command)
         }
+        Command::Bench(options) => bench::run(options),
         Command::Scenario(command) => scenario::run(command),
         Command::Ctl(options) => ctl::run(options),
     }
