@@ -38,7 +38,7 @@
 //! |---|---|---|
 //! | `swd-clock=HZ` (`4MHz`, `500kHz`) | DAP_SWJ_Clock of the host; DAP_DEFAULT_SWJ_CLOCK of native firmware | CMSIS-DAP; drag-and-drop by native firmware |
 //! | `transport=hid` or `bulk` | only this interface carries CMSIS-DAP | CMSIS-DAP |
-//! | `packet-count=N` (1 to 8) | commands on their way at once, at most what the probe takes; DAP_PACKET_COUNT of native firmware | CMSIS-DAP |
+//! | `packet-count=N` (1 to 8) | commands on their way at once, at most what the probe takes; DAP_PACKET_COUNT of native firmware. Firmware takes the next packet when it is done with the last, so this hides HID's polls and the host's latency, and nothing else | CMSIS-DAP |
 //! | `erase=page` or `chip` | page by page, or ERASEALL before the first; drag-and-drop by the vendor command SelectEraseMode | CMSIS-DAP; drag-and-drop from version 0255 on |
 //! | `readynext=on` or `off` | the routine in the target's RAM waits for READYNEXT instead of READY | CMSIS-DAP on an nRF52 |
 //! | `double-buffering=on` or `off` | the next page is sent while the last one is being written | CMSIS-DAP |

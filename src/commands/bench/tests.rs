@@ -61,7 +61,9 @@ fn a_faster_swd_clock_shortens_the_wire_of_debuggers_and_of_the_firmware_itself(
     for way in Way::ALL {
         let slow = measured("microbit-v2", way, &["swd-clock=1MHz"]);
         let fast = measured("microbit-v2", way, &["swd-clock=8MHz"]);
-        assert!(fast.total < slow.total && fast.parts.swd_wire * 2 < slow.parts.swd_wire, "{way:?}");
+        assert!(fast.parts.swd_wire * 2 < slow.parts.swd_wire, "{way:?}");
+        // HID carries one packet in a millisecond; the wire is done with it before, slow or fast.
+        assert!(fast.total < slow.total || way == Way::Hid && fast.total == slow.total, "{way:?}");
     }
 }
 
@@ -77,10 +79,11 @@ fn bulk_is_faster_than_hid_because_of_usb() {
 }
 
 #[test]
-fn more_packets_on_their_way_make_cmsis_dap_faster() {
-    for way in [Way::Hid, Way::Bulk] {
-        let totals =
-            ["packet-count=1", "packet-count=2", "packet-count=8"].map(|s| measured("microbit-v2", way, &[s]).total);
+fn more_packets_on_their_way_hide_the_polls_of_hid_and_the_hosts_latency_in_bulk() {
+    // Firmware takes the next packet when it is done with the last one, so bulk gains nothing from a host without latency.
+    for (way, others) in [(Way::Hid, &[][..]), (Way::Bulk, &["host-latency=300us"])] {
+        let total = |count: &'static str| measured("microbit-v2", way, &[&[count], others].concat()).total;
+        let totals = ["packet-count=1", "packet-count=2", "packet-count=8"].map(total);
         assert!(totals[0] > totals[1] && totals[1] >= totals[2], "{way:?}: {totals:?}");
     }
 }
