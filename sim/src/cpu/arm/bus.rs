@@ -10,6 +10,10 @@ use crate::cpu::{Mmio, MmioContext};
 /// The peripheral region of the memory map (B3.1), in eighths of the address space.
 const PERIPHERAL_REGION: u32 = 2;
 
+/// Where a Cortex-M0+ has its single-cycle I/O port, if its chip wires one (Cortex-M0+ Technical Reference Manual, 3.5), in
+/// thirty-seconds of the address space. Nothing of a core's own answers there.
+const IO_PORT: u32 = 0x1F;
+
 /// What an access is, beyond its address and size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Rights {
@@ -54,7 +58,7 @@ impl Core {
             | (signals.stall != 0)
             | (signals.irq.levels != self.nvic.levels)
             | (signals.deadline < self.limit)
-            | (signals.flash_busy_until > self.cycle);
+            | (signals.flash_busy_until > self.cycle && signals.flash_busy_until != self.closed_until);
         if attention {
             self.attend();
         }
@@ -76,6 +80,15 @@ impl Core {
             None => self.fast.flash.offset(address)?,
         };
         self.memory.load(at)
+    }
+
+    /// The same for a word that lies beside the program, which is mostly in flash.
+    #[inline(always)]
+    pub(super) fn fast_load_literal(&self, address: u32) -> Option<[u8; 4]> {
+        match self.fast.flash.offset(address) {
+            Some(at) if address & 3 == 0 => self.memory.load(at),
+            _ => self.fast_load(address),
+        }
     }
 
     /// Stores `N` naturally aligned bytes and tells whether a window was open there.
@@ -108,7 +121,9 @@ impl Core {
     /// Whether an aligned access goes straight to the chip.
     #[inline(always)]
     pub(super) fn straight_to_peripheral(&self, address: u32, size: Size) -> bool {
-        self.fast.peripherals && address >> 29 == PERIPHERAL_REGION && address & (size.bytes() - 1) == 0
+        self.fast.peripherals
+            && (address >> 29 == PERIPHERAL_REGION || address >> 27 == IO_PORT)
+            && address & (size.bytes() - 1) == 0
     }
 
     /// An access went to a peripheral: the next one may go straight there, if nobody wants to see it.
@@ -120,6 +135,17 @@ impl Core {
     /// Sends every fetch and data access the slow way, until windows open again by themselves.
     pub(super) fn close_fast_windows(&mut self) {
         self.fast = Fast::CLOSED;
+    }
+
+    /// Closes the windows once if the flash has become busy: those to it stay closed until it answers again.
+    pub(super) fn notice_flash(&mut self) {
+        let until = if self.flash_busy() { self.signals.flash_busy_until } else { 0 };
+        if self.closed_until != until {
+            self.closed_until = until;
+            if until != 0 {
+                self.close_fast_windows();
+            }
+        }
     }
 
     pub(super) fn flash_busy(&self) -> bool {
@@ -236,12 +262,13 @@ impl Core {
                 if self.data_windows_may_open() {
                     match window.kind {
                         Kind::Ram => self.open_ram(window),
+                        Kind::Flash if self.flash_busy() => {}
                         Kind::Flash => self.fast.flash = window,
                     }
                 }
                 self.memory.read(address, size).ok_or(Fault::DataBus(address))?
             }
-            None if address >> 29 == 0b111 => match self.ppb_read(address, size, rights)? {
+            None if address >> 29 == 0b111 && address >> 27 != IO_PORT => match self.ppb_read(address, size, rights)? {
                 Some(value) => value,
                 None => self.peripheral_read(mmio, address, size, rights.debugger)?,
             },
@@ -282,7 +309,7 @@ impl Core {
                 }
             }
             Some(_) => self.peripheral_write(mmio, address, size, value, rights.debugger)?,
-            None if address >> 29 == 0b111 => {
+            None if address >> 29 == 0b111 && address >> 27 != IO_PORT => {
                 if !self.ppb_write(address, size, value, rights)? {
                     self.peripheral_write(mmio, address, size, value, rights.debugger)?;
                 }

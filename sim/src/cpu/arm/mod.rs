@@ -132,17 +132,22 @@ impl Fast {
 }
 
 /// One Cortex-M core with its memories.
+///
+/// In this order, because the host's instructions for what is near the beginning are shorter.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Core {
-    config: CoreConfig,
-    memory: Memory,
-    fast: Fast,
     regs: Registers,
+    /// The interpreter's inner loop ends when `cycle` gets here; 0 asks for attention.
+    limit: u64,
+    fast: Fast,
+    memory: Memory,
+    config: CoreConfig,
     /// The instruction to be executed next.
     pc: u32,
     cycle: u64,
-    /// The interpreter's inner loop ends when `cycle` gets here; 0 asks for attention.
-    limit: u64,
+    /// The windows are closed for a flash that is busy until this cycle: they need not be closed again for it.
+    closed_until: u64,
     /// Until this cycle the core waits for its bus.
     stalled_until: u64,
     state: State,
@@ -181,6 +186,7 @@ impl Core {
             pc: 0,
             cycle: 0,
             limit: 0,
+            closed_until: 0,
             stalled_until: 0,
             state: State::Running,
             event: false,
@@ -229,6 +235,7 @@ impl Core {
         self.signals.stall = 0;
         self.signals.reset = false;
         self.signals.flash_busy_until = 0;
+        self.closed_until = 0;
     }
 
     /// Right after a reset: lets the core begin as a bootloader that does nothing else leaves it, with VTOR, and then its

@@ -77,14 +77,15 @@ impl Flags {
 
 /// Core registers but the PC, with the banked stack pointers and the special registers.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct Registers {
     /// R0 to R12, the current SP, LR; the last is scratch: operand PC of the instruction in hand.
     pub r: [u32; 16],
+    pub flags: Flags,
     /// The stack pointer that is not current.
     pub banked_sp: u32,
     /// The current SP is PSP.
     pub process_stack: bool,
-    pub flags: Flags,
     /// APSR.Q.
     pub q: bool,
     /// APSR.GE, four bits.

@@ -78,9 +78,7 @@ impl Core {
         if stall != 0 {
             self.stalled_until = self.stalled_until.max(self.cycle) + stall;
         }
-        if self.flash_busy() {
-            self.close_fast_windows();
-        }
+        self.notice_flash();
     }
 
     /// Brings the core to the point where it can execute an instruction or wait, or tells why not.
