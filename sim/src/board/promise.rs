@@ -20,9 +20,13 @@ impl Promise {
         Time(self.0.load(Ordering::Acquire))
     }
 
-    /// Promises not to reach into any target before `at`.
+    /// Promises not to reach into any target before `at`. Only the thread that runs the probe does: what it reads here is
+    /// what it wrote last.
+    #[inline]
     pub fn raise(&self, at: Time) {
-        self.0.fetch_max(at.0, Ordering::AcqRel);
+        if self.0.load(Ordering::Relaxed) < at.0 {
+            self.0.store(at.0, Ordering::Release);
+        }
     }
 }
 
