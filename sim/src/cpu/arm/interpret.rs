@@ -20,6 +20,14 @@ struct Place {
 /// The distance from a PC that no window is open for: no instruction is decoded so far out.
 const CLOSED: u64 = 1 << 62;
 
+/// [`CLOSED`]. A call that the compiler cannot see through, so that it branches here: a distance that it chooses by
+/// arithmetic would keep the host from fetching the next instruction before the branch is worked out.
+#[cold]
+#[inline(never)]
+fn closed() -> u64 {
+    std::hint::black_box(CLOSED)
+}
+
 impl Core {
     /// From `pc` to its place in the memory's arena, if the fetch window is open there.
     ///
@@ -31,7 +39,7 @@ impl Core {
         if pc.wrapping_sub(fetch.base) < fetch.len {
             u64::from(fetch.start).wrapping_sub(fetch.base.into())
         } else {
-            CLOSED
+            closed()
         }
     }
 
@@ -40,20 +48,21 @@ impl Core {
         let mut place = Place { pc: self.pc, cycle: self.cycle, distance: self.distance(self.pc) };
         loop {
             let mut op = Op(self.memory.slot(u64::from(place.pc).wrapping_add(place.distance)));
-            if !op.is_narrow() && op.kind() <= kind::IT_BODY {
+            // With the length as a constant, and so predicted, the address of the next instruction does not wait for
+            // the decoded form of this one. That is half of the inner loop's speed.
+            place = loop {
+                if op.is_narrow() {
+                    break self.execute_one::<M, 2>(mmio, op, place);
+                }
+                if op.kind() > kind::IT_BODY {
+                    break self.execute_one::<M, 4>(mmio, op, place);
+                }
                 (self.pc, self.cycle) = (place.pc, place.cycle);
                 match self.resolve(op) {
                     Some(resolved) => op = resolved,
                     None => return,
                 }
                 place.distance = self.distance(place.pc);
-            }
-            // With the length as a constant, and so predicted, the address of the next instruction does not wait for
-            // the decoded form of this one. That is half of the inner loop's speed.
-            place = if op.is_narrow() {
-                self.execute_one::<M, 2>(mmio, op, place)
-            } else {
-                self.execute_one::<M, 4>(mmio, op, place)
             };
             if place.cycle >= self.limit {
                 break;
@@ -147,20 +156,23 @@ impl Core {
                 ($target:expr) => {{
                     pc = $target;
                     if pc.wrapping_sub(self.fast.fetch.base) >= self.fast.fetch.len {
-                        distance = CLOSED;
+                        distance = closed();
                     }
                 }};
             }
             macro_rules! load {
                 ($address:expr, $width:expr, $bytes:literal, $convert:expr) => {{
                     let address = $address;
-                    match self.fast_load::<$bytes>(address) {
+                    load!(address, self.fast_load::<$bytes>(address), $width, $convert)
+                }};
+                ($address:ident, $loaded:expr, $width:expr, $convert:expr) => {{
+                    match $loaded {
                         Some(bytes) => {
                             a!() = $convert(bytes);
                             pc = pc.wrapping_add(LEN);
                             cycle += cost!(load);
                         }
-                        None => aside!(self.load_slow(mmio, op, address, $width)),
+                        None => aside!(self.load_slow(mmio, op, $address, $width)),
                     }
                     break 'executed;
                 }};
@@ -352,7 +364,7 @@ impl Core {
                 kind::LDR_REG => load!(offset_reg(), Width::Word, 4, u32::from_le_bytes),
                 kind::LDR_LIT => {
                     let address = (pc.wrapping_add(4) & !3).wrapping_add(op.imm());
-                    load!(address, Width::Word, 4, u32::from_le_bytes)
+                    load!(address, self.fast_load_literal(address), Width::Word, u32::from_le_bytes)
                 }
                 kind::LDRB_IMM => load!(offset_imm(), Width::Byte, 1, |[x]: [u8; 1]| u32::from(x)),
                 kind::LDRB_REG => load!(offset_reg(), Width::Byte, 1, |[x]: [u8; 1]| u32::from(x)),
