@@ -84,16 +84,37 @@ impl Soc {
         known
     }
 
-    /// A write to the GPIO block; `None` if there is no such register.
-    fn write_gpio(&mut self, cx: &mut MmioContext<'_>, address: u32, value: u32) -> Option<()> {
-        let offset = address - GPIO;
-        let now = self.clock.cycles(cx.cycle);
-        let known = self.gpio.write(&mut self.pins, now, offset, value);
-        self.earliest = self.earliest.min(self.pins.next_rise());
-        if self.gpio.configures_sense(offset) {
+    /// A write to the GPIO block. Firmware bangs bits through it, so it goes past the general way.
+    #[inline]
+    fn write_gpio(&mut self, cx: &mut MmioContext<'_>, now: u64, register: u32, value: u32) {
+        let offset = register - GPIO;
+        match self.gpio.write(&mut self.pins, now, offset, value) {
+            Some(()) if self.gpio.configures_sense(offset) => self.pins_settle(now, cx.memory, cx.irq),
+            Some(()) => {}
+            None => self.count_write(register, value),
+        }
+        if self.pins.has_changed() {
             self.pins_settle(now, cx.memory, cx.irq);
         }
-        known
+        self.earliest = self.earliest.min(self.pins.next_rise());
+        self.hand_over(cx);
+    }
+
+    /// A write that no model covers.
+    #[cold]
+    fn count_write(&mut self, register: u32, value: u32) {
+        match self.undocumented(register) {
+            Some(kept) => *kept = value,
+            None => self.count(register, Access::Write),
+        }
+    }
+
+    /// After a write: what the core has to know of.
+    #[inline]
+    fn hand_over(&self, cx: &mut MmioContext<'_>) {
+        *cx.yield_now |= self.pins.has_edges();
+        *cx.reset |= self.request.is_some();
+        *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));
     }
 
     /// A store to flash, UICR or FICR; false is a bus error.
@@ -200,28 +221,25 @@ impl Mmio for Soc {
         if now >= self.earliest {
             self.run_until(now, cx.memory, cx.irq);
         }
+        let (register, word) = (address & !3, value << (8 * (address & 3)));
+        if address & !(PAGE - 1) == GPIO {
+            self.write_gpio(cx, now, register, word);
+            return Ok(());
+        }
         if answers(address) {
-            let (register, word) = (address & !3, value << (8 * (address & 3)));
             if self.erases_protected(register, word) {
                 return Err(BusFault { address });
             }
-            let known = if address & !(PAGE - 1) == GPIO {
-                self.write_gpio(cx, register, word)
-            } else {
-                self.write_word(cx, register, word)
-            };
-            if known.is_none() {
-                match self.undocumented(register) {
-                    Some(kept) => *kept = word,
-                    None => self.count(register, Access::Write),
-                }
+            if self.write_word(cx, register, word).is_none() {
+                self.count_write(register, word);
             }
             if self.pins.has_changed() {
                 self.pins_settle(now, cx.memory, cx.irq);
             }
-            *cx.yield_now |= self.pins.has_edges();
-            *cx.reset |= self.request.is_some();
-        } else if !self.store_to_flash(cx, address, size, value) {
+            self.hand_over(cx);
+            return Ok(());
+        }
+        if !self.store_to_flash(cx, address, size, value) {
             return Err(BusFault { address });
         }
         *cx.deadline = (*cx.deadline).min(self.clock.core_cycles(self.earliest));

@@ -104,6 +104,7 @@ impl Gpio {
         Some(())
     }
 
+    #[inline]
     fn set_out(&mut self, all: &mut Pins, now: u64, port: u32, value: u32) {
         let shift = 32 * port;
         let mut changed = (self.out >> shift) as u32 ^ value;

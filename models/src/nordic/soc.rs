@@ -384,7 +384,8 @@ impl Soc {
     pub(super) fn settle(&mut self, slot: usize, now: u64, memory: &mut Memory, irq: &mut IrqLines) {
         let lfclk = self.lfclk;
         let (device, _) = self.slot(slot, now, memory);
-        let (line, mut raised) = (device.events().irq(), device.events().take_raised());
+        let events = device.events();
+        let (line, mut raised) = (events.irq(), events.take_raised());
         let due = device.next(&lfclk);
         self.due.set(slot, due);
         self.earliest = self.earliest.min(due).min(self.pins.next_rise());

@@ -150,7 +150,11 @@ impl Timer {
 
     /// Ticks until COMPARE\[n\], if the counter ever gets there.
     fn until_compare(&self, n: u32) -> Option<u64> {
-        let (direct, short) = (self.distance(self.counter, n), self.until_short(self.counter));
+        let direct = self.distance(self.counter, n);
+        if self.shorts == 0 {
+            return Some(direct);
+        }
+        let short = self.until_short(self.counter);
         if direct <= short {
             return Some(direct);
         }
