@@ -1,5 +1,6 @@
-//! Official interface firmware on its emulated chip, waiting in its main loop beside a target that runs MicroPython,
-//! clock free: how much faster than the board's own time. A row per image and number of boards.
+//! Official interface firmware on its emulated chip, clock free: how much faster than the board's own time. A row per
+//! image and number of boards while it waits in its main loop beside a target that runs MicroPython, and one per image
+//! for a drop of MicroPython's Universal Hex on its drive, where the emulated chip bangs every edge of the SWD wire.
 //!
 //! `cargo bench --bench interface [FILTER]`. The images are not part of the repository; `tests/setup.sh` says where they
 //! are to be.
@@ -17,6 +18,7 @@ use twinboard_models::board::{BoardFile, InterfaceProgram, PowerOn, Powered};
 use twinboard_models::image::{BlockIds, Image, Start};
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
+use twinboard_usbip::host::copy::WriteOrder;
 
 /// An image, the board it is for, the MicroPython board whose target that has, and where a bootloader would hand over.
 const IMAGES: &[(&str, &str, usize, u32)] = &[
@@ -49,6 +51,17 @@ fn board(name: &str, on: &str, target: usize, start: u32, skipping: bool) -> Opt
     Some(host)
 }
 
+/// Drops the Universal Hex on the drive of a board of `name`.
+fn drop_on_drive(name: &str, mut host: Host<Powered>) {
+    let Some(file) = images::official(images::MICROPYTHON) else { return };
+    let (began, virtual_began) = (processor(), host.now());
+    let copied = host.drive().expect("a drive").copy("micropython.hex", &file, WriteOrder::LinuxUmount);
+    assert!(copied.expect("a copy").is_success());
+    let (took, virtual_took) = (processor() - began, host.now().since(virtual_began).as_secs_f64());
+    let ratio = virtual_took / took;
+    println!("{name:<52}{:>8}{ratio:>16.1}  (drop: {took:.1} s; in the board's own time {virtual_took:.1} s)", 1);
+}
+
 fn main() {
     let filter: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     println!("{:<52}{:>8}{:>16}", "Interface image", "boards", "× real time");
@@ -65,6 +78,9 @@ fn main() {
             let ratio = span.as_secs_f64() / (processor() - began);
             let note = if skipping { "" } else { "  (every turn executed)" };
             println!("{name:<52}{boards:>8}{ratio:>16.1}{note}");
+        }
+        if let Some(host) = board(name, on, *target, *start, true) {
+            drop_on_drive(name, host);
         }
     }
 }
