@@ -97,7 +97,7 @@ fn parts_and_interruptions_and_jobs_change_nothing() {
     std::fs::write(&path, &text[..text.len() - 10]).expect("is written");
     let path = bench.run("resumed", Shard::WHOLE, 1, all);
     assert_eq!(lines(&path), 12, "the four whole ones were not done again");
-    assert_eq!(merged(&[path.clone()]), whole);
+    assert_eq!(merged(std::slice::from_ref(&path)), whole);
     let before = std::fs::read(&path).expect("is there");
     bench.run("resumed", Shard::WHOLE, 1, all);
     assert_eq!(std::fs::read(&path).expect("is there"), before, "nothing is left to do");
