@@ -164,6 +164,7 @@ impl Powered {
                 self.faults.timed.push(Timed::new(fault.clone(), chip, self.board.now()));
                 Ok(())
             }
+            "firmware" => self.arm_firmware(fault),
             _ => Err(missing("it belongs to something that is not on it")),
         }
     }
@@ -181,6 +182,19 @@ impl Powered {
             param: Param::Chip,
             message: format!("there is no chip {wanted}; this board has {}", known()),
         })
+    }
+
+    fn arm_firmware(&mut self, fault: &SharedFault) -> Result<(), ArmError> {
+        let native = self.chips.iter().find_map(|(_, model)| match model {
+            Model::DapLink(chip) => Some(chip),
+            _ => None,
+        });
+        let Some(chip) = native else {
+            let reason = "these faults are those of native firmware, and no chip of it runs that".into();
+            return Err(ArmError::NotHere { point: fault.point().name.into(), reason });
+        };
+        chip.lock().firmware_faults().add(fault.clone());
+        Ok(())
     }
 
     fn arm_flash(&mut self, fault: &SharedFault) -> Result<(), ArmError> {

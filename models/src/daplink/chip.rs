@@ -20,6 +20,7 @@ use super::flash::FlashManager;
 use super::shared::{Io, Leds, SharedWire, TargetFlash};
 use super::storage::StorageTable;
 use super::uart::Uart;
+use crate::fault::firmware::FirmwareFaults;
 use crate::native::endpoints::UsbDevice;
 use crate::parts::led::LedOnPin;
 use crate::parts::supply::SharedSupply;
@@ -39,6 +40,7 @@ pub struct DapLink {
     io: Io,
     account: Account,
     power: SharedSupply,
+    faults: FirmwareFaults,
     settings: NonVolatile,
     relay: Relay,
     /// The LEDs on its pins.
@@ -84,6 +86,8 @@ impl DapLink {
         let sector = config.chip().sector;
         let power = SharedSupply::default();
         let its_power = power.clone();
+        let faults = FirmwareFaults::default();
+        let its_faults = faults.clone();
         let config = Arc::new(config);
         let (account, leds) = (Account::default(), Leds::default());
         let its_leds = leds.clone();
@@ -108,6 +112,7 @@ impl DapLink {
                     account: its_account.clone(),
                     relay: its_relay.clone(),
                     power: its_power.clone(),
+                    faults: its_faults.clone(),
                 };
                 firmware::run(hardware, make_flash.clone())
             });
@@ -124,6 +129,7 @@ impl DapLink {
             io,
             account,
             power,
+            faults,
             settings: its_settings,
             relay,
             leds,
@@ -175,6 +181,12 @@ impl DapLink {
         let button = self.io.button();
         (self.task, self.usb, self.io) = (self.boot)(at);
         self.io.set_button(button);
+    }
+
+    /// What can go wrong with its firmware.
+    #[must_use]
+    pub fn firmware_faults(&self) -> &FirmwareFaults {
+        &self.faults
     }
 
     /// Bytes of the chip's flash that are erased at once.

@@ -162,6 +162,8 @@ pub struct NonVolatile(Arc<Mutex<Kept>>);
 struct Kept {
     settings: Settings,
     interface: InterfaceFlash,
+    /// CRC-32 of native firmware's image, if that was damaged.
+    damaged_crc: Option<u32>,
     /// The flash behind the data file ([`super::storage`]), from its configuration on.
     storage: Vec<u8>,
     /// What can go wrong with it.
@@ -179,7 +181,8 @@ impl NonVolatile {
     #[must_use]
     pub fn with_storage(settings: Settings, size: usize) -> NonVolatile {
         let storage = vec![0xFF; size];
-        NonVolatile(Arc::new(Mutex::new(Kept { settings, interface: InterfaceFlash::Native, storage, faults: None })))
+        let kept = Kept { settings, interface: InterfaceFlash::Native, damaged_crc: None, storage, faults: None };
+        NonVolatile(Arc::new(Mutex::new(kept)))
     }
 
     /// Lets `faults` strike at this flash.
@@ -218,6 +221,17 @@ impl NonVolatile {
     /// Looks at the interface firmware, or writes into it.
     pub fn with_interface<T>(&self, f: impl FnOnce(&mut InterfaceFlash) -> T) -> T {
         f(&mut self.0.lock().interface)
+    }
+
+    /// CRC-32 of native firmware's image, if that was damaged where nobody needs it.
+    #[must_use]
+    pub fn damaged_crc(&self) -> Option<u32> {
+        self.0.lock().damaged_crc
+    }
+
+    /// Damages native firmware's image where nobody needs it: from now on its CRC-32 is `crc`.
+    pub fn set_damaged_crc(&self, crc: u32) {
+        self.0.lock().damaged_crc = Some(crc);
     }
 
     /// Puts another interface firmware there.

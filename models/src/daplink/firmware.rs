@@ -30,6 +30,7 @@ use super::shared::{Core, Io, Lamp, Requests, SharedWire, TargetFlash, pins};
 use super::storage::Storage;
 use super::swd_host::{SwdHost, TargetState};
 use super::uart::Uart;
+use crate::fault::firmware::FirmwareFaults;
 use crate::native::chapter9::Standard;
 use crate::native::endpoints::{CAPACITY, Setup, UsbDevice};
 use crate::parts::supply::SharedSupply;
@@ -62,6 +63,7 @@ pub(super) struct Hardware {
     pub account: Account,
     pub relay: Relay,
     pub power: SharedSupply,
+    pub faults: FirmwareFaults,
 }
 
 /// Whether the chip can go on as something else, running what was written into its flash, and whether it has.
@@ -83,9 +85,13 @@ pub(super) struct Left {
 }
 
 /// Runs the bootloader and what it starts, from power-on through every restart.
-pub(super) async fn run<F: TargetFlash>(hardware: Hardware, make_flash: impl Fn() -> F) {
+pub(super) async fn run<F: TargetFlash>(mut hardware: Hardware, make_flash: impl Fn() -> F) {
     let mut left = Left::default();
     loop {
+        hardware.faults.damage(hardware.clock.now(), &hardware.settings, &hardware.config);
+        if let Some(interface_crc) = hardware.settings.damaged_crc() {
+            hardware.config = Arc::new(DapLinkConfig { interface_crc, ..(*hardware.config).clone() });
+        }
         let chip = hardware.config.chip();
         let startable = hardware.settings.with_interface(|flash| flash.is_startable(chip));
         // A button that woke the chip does not hold it in the bootloader.
@@ -130,6 +136,7 @@ pub(super) struct Firmware<F> {
     connect_at: Time,
     /// The activity LED's pin is driven.
     lamp_on: bool,
+    faults: FirmwareFaults,
     packet: [u8; CAPACITY],
 }
 
@@ -183,6 +190,7 @@ impl<F: TargetFlash> Firmware<F> {
             woken,
             connect_at: core.clock.now() + core.config.connect_delay(),
             lamp_on: false,
+            faults: hardware.faults.clone(),
             packet: [0; CAPACITY],
             core,
         }
@@ -201,6 +209,9 @@ impl<F: TargetFlash> Firmware<F> {
         let clock = self.core.clock.clone();
         let (mut ticks, mut next_tick) = (0, clock.now() + TICK);
         loop {
+            if self.faults.any() {
+                self.go_wrong().await;
+            }
             while clock.now() >= next_tick {
                 if self.tick().await {
                     self.core.usb.attach(false);
@@ -224,6 +235,20 @@ impl<F: TargetFlash> Firmware<F> {
             if !busy {
                 clock.notified_until(next_tick.min(next_cdc)).await;
             }
+        }
+    }
+
+    /// What `firmware.*` does at the top of the main loop.
+    async fn go_wrong(&mut self) {
+        let now = self.core.clock.now();
+        match self.faults.hang(now) {
+            Some(Some(span)) => self.core.work(span).await,
+            Some(None) => std::future::pending().await,
+            None => {}
+        }
+        let fresh = !self.in_bootloader() && !self.drive.has_assert();
+        if self.faults.asserts(now, fresh) {
+            self.drive.assertion_failed(self.core.config.personality().drive.test_assert);
         }
     }
 

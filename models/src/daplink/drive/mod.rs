@@ -254,6 +254,12 @@ impl Drive {
         }
     }
 
+    /// Whether ASSERT.TXT tells of an assertion that failed.
+    #[must_use]
+    pub fn has_assert(&self) -> bool {
+        self.assert.is_some()
+    }
+
     /// An assertion of the firmware failed; the first one counts until ASSERT.TXT is deleted.
     pub fn assertion_failed(&mut self, assert: Assert) {
         if self.assert.is_none() {
