@@ -15,6 +15,7 @@ mod emulated_v1;
 mod emulated_v2_00;
 mod emulated_v2_2;
 mod faults_chips;
+mod faults_clock;
 mod faults_firmware;
 mod faults_host;
 mod faults_usb;

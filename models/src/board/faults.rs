@@ -164,6 +164,7 @@ impl Powered {
                 self.faults.timed.push(Timed::new(fault.clone(), chip, self.board.now()));
                 Ok(())
             }
+            "clock" => self.arm_clock(fault),
             "firmware" => self.arm_firmware(fault),
             _ => Err(missing("it belongs to something that is not on it")),
         }
@@ -182,6 +183,22 @@ impl Powered {
             param: Param::Chip,
             message: format!("there is no chip {wanted}; this board has {}", known()),
         })
+    }
+
+    fn arm_clock(&mut self, fault: &SharedFault) -> Result<(), ArmError> {
+        let index = self.concerned(fault)?;
+        let (name, model) = &self.chips[index];
+        let armed = match model {
+            Model::Nrf5(chip) => {
+                chip.lock().arm_clock(fault);
+                true
+            }
+            Model::Kinetis(chip) => chip.lock().arm_clock(fault),
+            Model::DapLink(_) => false,
+        };
+        let reason = || format!("its chip {name} runs native firmware or has no crystal");
+        let missing = || ArmError::NotHere { point: fault.point().name.into(), reason: reason() };
+        armed.then_some(()).ok_or_else(missing)
     }
 
     fn arm_firmware(&mut self, fault: &SharedFault) -> Result<(), ArmError> {

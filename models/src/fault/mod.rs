@@ -3,6 +3,7 @@
 //! One file per family. Each has the table of its points ([`PointSpec`]) and what stands at the place where it goes wrong.
 //! [`crate::board::Powered::arm`] finds the place on a board. The host's own bad manners are in the in-process host.
 
+pub mod clock;
 pub mod firmware;
 pub mod flash;
 pub mod i2c;
@@ -17,9 +18,19 @@ use twinboard_sim::fault::PointSpec;
 
 /// All points that boards offer, family by family.
 pub fn points() -> impl Iterator<Item = &'static PointSpec> {
-    [usb::POINTS, flash::POINTS, power::POINTS, swd::POINTS, wire::POINTS, uart::POINTS, i2c::POINTS, firmware::POINTS]
-        .into_iter()
-        .flatten()
+    [
+        usb::POINTS,
+        flash::POINTS,
+        power::POINTS,
+        swd::POINTS,
+        wire::POINTS,
+        uart::POINTS,
+        i2c::POINTS,
+        firmware::POINTS,
+        clock::POINTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The point called `name`.

@@ -6,6 +6,7 @@ use twinboard_sim::chip::Chip;
 use twinboard_sim::cpu::arm::{Cause, Core, Register, ResetKind, State};
 use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
+use twinboard_sim::fault::SharedFault;
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
@@ -216,6 +217,11 @@ impl Kinetis {
     /// Lets `faults` strike at its flash.
     pub fn set_flash_faults(&mut self, faults: SharedFlashFaults) {
         self.soc.ftfa.set_faults(faults);
+    }
+
+    /// Arms a fault on its crystal oscillator. Whether it has a crystal.
+    pub fn arm_clock(&mut self, fault: &SharedFault) -> bool {
+        self.soc.others.iter_mut().any(|device| device.arm_clock(fault))
     }
 
     /// Whether the supply that goes and comes only sags: then it is the low-voltage detect that resets the chip, and RAM

@@ -6,10 +6,12 @@
 //! PEE, BLPI, BLPE.
 
 use twinboard_sim::bus::Size;
+use twinboard_sim::fault::SharedFault;
 use twinboard_sim::time::{Span, Time};
 
 use super::clock::{Rate, Sources};
 use super::peripheral::{Cx, Peripheral, Reset};
+use crate::fault::clock::ClockFaults;
 
 const C1: u32 = 0x0;
 const C2: u32 = 0x1;
@@ -82,6 +84,9 @@ pub struct Mcg {
     clkst: (u8, Time),
     pllst_due: Time,
     ircst_due: Time,
+    faults: ClockFaults,
+    /// The crystal was switched on and did not start.
+    dead: bool,
 }
 
 impl Mcg {
@@ -101,6 +106,8 @@ impl Mcg {
             clkst: (FLL, Time::NEVER),
             pllst_due: Time::NEVER,
             ircst_due: Time::NEVER,
+            faults: ClockFaults::default(),
+            dead: false,
         }
     }
 
@@ -162,8 +169,11 @@ impl Mcg {
         let crystal = c2 & C2_EREFS0 != 0 && self.crystal.is_some();
         if !crystal {
             self.status(S_OSCINIT0, false);
+            self.dead = false;
+        } else if !ready && !self.dead && self.crystal_due == Time::NEVER {
+            self.dead = self.faults.stays_dead(now);
         }
-        soon(&mut self.crystal_due, crystal && !ready, CRYSTAL_START);
+        soon(&mut self.crystal_due, crystal && !ready && !self.dead, CRYSTAL_START);
         let lockable = self.pll_enabled() && ready;
         if !lockable {
             self.status(S_LOCK0, false);
@@ -234,7 +244,8 @@ impl Peripheral for Mcg {
     }
 
     fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
-        *self = Mcg { crystal: self.crystal, ..Mcg::new(None) };
+        let faults = std::mem::take(&mut self.faults);
+        *self = Mcg { crystal: self.crystal, faults, ..Mcg::new(None) };
     }
 
     fn irq(&self) -> bool {
@@ -277,6 +288,13 @@ impl Peripheral for Mcg {
 
     fn steady(&self, _: u32) -> bool {
         true
+    }
+
+    fn arm_clock(&mut self, fault: &SharedFault) -> bool {
+        if self.crystal.is_some() {
+            self.faults.add(fault.clone());
+        }
+        self.crystal.is_some()
     }
 
     fn sources(&self) -> Option<Sources> {

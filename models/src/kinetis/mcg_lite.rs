@@ -5,10 +5,12 @@
 //! S\[CLKST\] follows when the source has started. After reset it is the LIRC at 8 MHz.
 
 use twinboard_sim::bus::Size;
+use twinboard_sim::fault::SharedFault;
 use twinboard_sim::time::{Span, Time};
 
 use super::clock::{Rate, Sources};
 use super::peripheral::{Cx, Peripheral, Reset};
+use crate::fault::clock::ClockFaults;
 
 const C1: u32 = 0x00;
 const C2: u32 = 0x01;
@@ -59,6 +61,9 @@ pub struct McgLite {
     /// What CLKST becomes, and when.
     switch: Option<(u8, Time)>,
     crystal_due: Time,
+    faults: ClockFaults,
+    /// The crystal was switched on and did not start.
+    dead: bool,
 }
 
 impl McgLite {
@@ -76,6 +81,8 @@ impl McgLite {
             trims: [0; 6],
             switch: None,
             crystal_due: Time::NEVER,
+            faults: ClockFaults::default(),
+            dead: false,
         }
     }
 
@@ -94,9 +101,10 @@ impl McgLite {
         let wanted = self.c1 >> 6;
         let crystal = self.c2 & C2_EREFS0 != 0 && self.crystal.is_some();
         if !crystal {
-            (self.oscinit, self.crystal_due) = (false, Time::NEVER);
-        } else if !self.oscinit && self.crystal_due == Time::NEVER {
-            self.crystal_due = now + CRYSTAL_START;
+            (self.oscinit, self.crystal_due, self.dead) = (false, Time::NEVER, false);
+        } else if !self.oscinit && !self.dead && self.crystal_due == Time::NEVER {
+            self.dead = self.faults.stays_dead(now);
+            self.crystal_due = if self.dead { Time::NEVER } else { now + CRYSTAL_START };
         }
         let start = match wanted {
             HIRC if self.mc & MC_HIRCEN != 0 => Span::ns(200),
@@ -148,7 +156,8 @@ impl Peripheral for McgLite {
     }
 
     fn reset(&mut self, _: &mut Cx<'_>, _: Reset) {
-        *self = McgLite { crystal: self.crystal, ..McgLite::new(None) };
+        let faults = std::mem::take(&mut self.faults);
+        *self = McgLite { crystal: self.crystal, faults, ..McgLite::new(None) };
     }
 
     fn next(&self) -> Time {
@@ -167,6 +176,13 @@ impl Peripheral for McgLite {
 
     fn steady(&self, _: u32) -> bool {
         true
+    }
+
+    fn arm_clock(&mut self, fault: &SharedFault) -> bool {
+        if self.crystal.is_some() {
+            self.faults.add(fault.clone());
+        }
+        self.crystal.is_some()
     }
 
     fn sources(&self) -> Option<Sources> {

@@ -3,6 +3,7 @@
 
 use twinboard_sim::bus::Size;
 use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::fault::SharedFault;
 use twinboard_sim::time::Time;
 use twinboard_sim::wire::{I2cSignal, PinId, SerialFrame};
 
@@ -110,6 +111,11 @@ pub trait Peripheral: Send {
     /// What it gives as the clock generator, if it is one.
     fn sources(&self) -> Option<Sources> {
         None
+    }
+
+    /// Arms a fault on the crystal oscillator. Whether there is one here.
+    fn arm_clock(&mut self, _fault: &SharedFault) -> bool {
+        false
     }
 
     /// The frequencies changed to what `cx.clocks` says.

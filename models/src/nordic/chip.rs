@@ -7,6 +7,7 @@ use twinboard_sim::cpu::arm::{Cause, Core, ResetKind, State};
 use twinboard_sim::cpu::memory::{Kind, Memory, RegionId};
 use twinboard_sim::cpu::{Cpu, Stop};
 use twinboard_sim::debug::DebugTarget;
+use twinboard_sim::fault::SharedFault;
 use twinboard_sim::report::{Incident, Report};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
@@ -201,6 +202,11 @@ impl Nrf5 {
     /// Lets `faults` strike at its flash.
     pub fn set_flash_faults(&mut self, faults: SharedFlashFaults) {
         self.soc.nvmc.set_faults(faults);
+    }
+
+    /// Arms a fault on its clocks.
+    pub fn arm_clock(&mut self, fault: &SharedFault) {
+        self.soc.power_clock.clock.arm(fault.clone());
     }
 
     /// The contents of UICR.

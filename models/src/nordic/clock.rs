@@ -3,8 +3,12 @@
 //! The CPU and all 16 MHz peripherals run from the internal RC oscillator until HFCLKSTART has brought up the crystal;
 //! the difference is accuracy, which is not modelled. The 32.768 kHz clock runs only after LFCLKSTART; RTCs need it.
 
-use super::peripheral::{Cx, NEVER, us};
+use twinboard_sim::fault::SharedFault;
+use twinboard_sim::time::Time;
+
+use super::peripheral::{CYCLE_PS, Cx, NEVER, us};
 use super::table::Series;
+use crate::fault::clock::ClockFaults;
 
 pub const HFCLKSTART: u32 = 0x000;
 pub const HFCLKSTOP: u32 = 0x004;
@@ -124,6 +128,7 @@ pub struct Clock {
     /// CTSTARTED and CTSTOPPED on their way.
     ct_pending: u32,
     ct_pending_due: u64,
+    faults: ClockFaults,
 }
 
 impl Clock {
@@ -150,7 +155,13 @@ impl Clock {
             ct_due: NEVER,
             ct_pending: 0,
             ct_pending_due: NEVER,
+            faults: ClockFaults::default(),
         }
+    }
+
+    /// Arms a fault on the crystal.
+    pub fn arm(&mut self, fault: SharedFault) {
+        self.faults.add(fault);
     }
 
     /// Whether this chip has what others have at `offset`.
@@ -207,7 +218,14 @@ impl Clock {
         match offset {
             HFCLKSTART => {
                 // Triggered again while it runs, the event comes again.
-                self.hf_due = if self.hf_running { soon } else { cx.now + hfxo_start };
+                if self.hf_running {
+                    self.hf_due = soon;
+                } else if !self.hfclkrun {
+                    let dead = self.faults.stays_dead(Time(cx.now.saturating_mul(CYCLE_PS)));
+                    self.hf_due = if dead { NEVER } else { cx.now + hfxo_start };
+                } else if self.hf_due != NEVER {
+                    self.hf_due = cx.now + hfxo_start;
+                }
                 self.hfclkrun = true;
             }
             HFCLKSTOP => (self.hfclkrun, self.hf_running, self.hf_due) = (false, false, NEVER),
@@ -270,7 +288,8 @@ impl Clock {
 
     /// Reset values; the 32.768 kHz clock stops.
     pub fn reset(&mut self, cx: &mut Cx<'_>) {
-        *self = Clock::new(self.series, self.crystals);
+        let faults = std::mem::take(&mut self.faults);
+        *self = Clock { faults, ..Clock::new(self.series, self.crystals) };
         cx.lfclk.stop(cx.now);
     }
 }
