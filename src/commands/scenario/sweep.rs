@@ -25,8 +25,8 @@ pub struct SweepOptions {
     /// The matrix file.
     pub matrix: PathBuf,
     /// The results, one JSON object per line; runs that are there are not run again.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "list")]
+    pub out: Option<PathBuf>,
     /// Do the K-th of N parts.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     pub shard: Shard,
@@ -90,16 +90,19 @@ pub fn sweep(options: &SweepOptions) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let Some(out) = &options.out else {
+        return Err(Failure::input("--out: a results file was expected", "name the file that results go to"));
+    };
     sweep.check()?;
     let mut progress = Progress::new(&sweep);
     let mut wrong = None;
-    let mut results = Results::open(&options.out, &mut |entry| {
+    let mut results = Results::open(out, &mut |entry| {
         if let Err(error) = progress.take(&entry) {
             wrong.get_or_insert(error);
         }
     })?;
     if let Some(error) = wrong {
-        return Err(foreign(&options.out, &error));
+        return Err(foreign(out, &error));
     }
     let missing = progress.missing(options.shard);
     let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -110,7 +113,7 @@ pub fn sweep(options: &SweepOptions) -> Result<ExitCode, Failure> {
             bar.suspend(|| println!("{}", human(&titled(&entry.report), false)));
         }
         bar.inc(1);
-        progress.take(&entry).map_err(|error| foreign(&options.out, &error))
+        progress.take(&entry).map_err(|error| foreign(out, &error))
     })?;
     bar.finish_and_clear();
     let [passed, failed, skipped] = [Verdict::Pass, Verdict::Fail, Verdict::Skipped].map(|one| progress.count(one));
