@@ -137,8 +137,9 @@ impl Adc16 {
             VREFL => Some(0),
             _ => {
                 let b = self.cfg[1] & CFG2_MUXSEL != 0;
-                let fits =
-                    |(of, in_b, _): &&(u8, bool, PinId)| u32::from(*of) == channel && (channel < 4 || *in_b == b);
+                let fits = |(of, in_b, _): &&(u8, bool, PinId)| {
+                    u32::from(*of) == channel && (!(4..=7).contains(&channel) || *in_b == b)
+                };
                 let (.., pin) = self.spec.channels.iter().find(fits)?;
                 Some(cx.pins.voltage(cx.now, *pin).unwrap_or(0))
             }
@@ -306,6 +307,12 @@ mod tests {
         assert_eq!(convert(&mut bench, &mut adc, 9), 0x800);
         bench.write(&mut adc, CFG1, 0x0F);
         assert_eq!(convert(&mut bench, &mut adc, 9), 0x8000, "16 bits");
+        bench.write(&mut adc, CFG2, CFG2_MUXSEL);
+        assert_eq!(
+            convert(&mut bench, &mut adc, 9),
+            0x8000,
+            "MUXSEL chooses between the inputs of channels 4 to 7 only"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::super::pin_by_name;
 use super::*;
 
 const SIM_SCGC5: u32 = 0x4004_8038;
+const SIM_SCGC6: u32 = 0x4004_803C;
 const PORTC_PCR5: u32 = 0x4004_B014;
 const RCM_SRS0: u32 = 0x4007_F000;
 const MCG_C1: u32 = 0x4006_4000;
@@ -77,8 +78,8 @@ fn a_port_without_a_clock_does_not_answer() {
 #[test]
 fn what_has_no_model_is_counted_by_name() {
     let mut chip = chip(0, FOR_EVER, Start::Reset);
-    write(&mut chip, 0x4004_803C, Size::Word, 0x0800_0001);
-    write(&mut chip, 0x4003_B000, Size::Word, 1);
+    write(&mut chip, SIM_SCGC6, Size::Word, 0x8000_0001);
+    write(&mut chip, 0x4003_F000, Size::Byte, 1);
     assert_eq!(read(&mut chip, 0x4004_9000 - 0x1FFC, Size::Word), Ok(0), "SOPT1CFG");
     write(&mut chip, SIM_SCGC5, Size::Word, 0x3E00);
     assert_eq!(read(&mut chip, 0x4004_B0FC, Size::Word), Ok(0));
@@ -86,7 +87,57 @@ fn what_has_no_model_is_counted_by_name() {
     Chip::report(&chip, &mut report);
     let seen: Vec<_> = report.unmodelled.iter().map(|((place, access), n)| (place.as_str(), *access, *n)).collect();
     use twinboard_sim::report::Access::{Read, Write};
-    assert_eq!(seen, [("kl26z ADC0+0x000", Write, 1), ("kl26z PORTC+0x0fc", Read, 1)]);
+    assert_eq!(seen, [("kl26z DAC0+0x000", Write, 1), ("kl26z PORTC+0x0fc", Read, 1)]);
+}
+
+#[test]
+fn timers_and_converter_interrupt_on_the_lines_that_the_manual_gives_them() {
+    let word = |chip: &mut Kinetis, address, value| write(chip, address, Size::Word, value);
+    let mut chip = chip(0, FOR_EVER, Start::Reset);
+    run(&mut chip, Span::ms(1));
+    // COP off; gates of LPTMR, PIT, TPM0, TPM2, ADC0, RTC; TPMs from MCGFLLCLK, ERCLK32K from the LPO.
+    for (address, value) in
+        [(0x4004_8100, 0), (SIM_SCGC5, 1), (SIM_SCGC6, 0x2D80_0001), (0x4004_8004, 1 << 24), (0x4004_7000, 3 << 18)]
+    {
+        word(&mut chip, address, value);
+    }
+    let pending = |chip: &mut Kinetis| read(chip, 0xE000_E200, Size::Word).expect("NVIC_ISPR");
+    // The RTC's time is invalid: its interrupt is there from the beginning.
+    assert_eq!(pending(&mut chip), 1 << 20);
+    let started = [
+        // PIT: MCR, LDVAL1, TCTRL1.
+        (22, vec![(0x4003_7000, 0), (0x4003_7110, 1_000), (0x4003_7118, 3)]),
+        // LPTMR0: PSR (the LPO, without prescaler), CMR, CSR.
+        (28, vec![(0x4004_0004, 5), (0x4004_0008, 1), (0x4004_0000, 0x41)]),
+        // TPM0 and TPM2: MOD, SC.
+        (17, vec![(0x4003_8008, 100), (0x4003_8000, 0x48)]),
+        (19, vec![(0x4003_A008, 100), (0x4003_A000, 0x48)]),
+        // ADC0: SC1A, channel VREFH.
+        (15, vec![(0x4003_B000, 0x40 | 29)]),
+    ];
+    let mut expected = 1 << 20;
+    for (line, writes) in started {
+        for (address, value) in writes {
+            word(&mut chip, address, value);
+        }
+        assert_eq!(pending(&mut chip), expected, "{line}");
+        let until = Chip::now(&chip).since(Time::ZERO) + Span::ms(3);
+        run(&mut chip, until);
+        expected |= 1 << line;
+        assert_eq!(pending(&mut chip), expected, "{line}");
+    }
+    // RTC: TSR, IER (TSIE), SR (TCE). At 1 kHz, a second takes 32.768 s.
+    for (address, value) in [(0x4003_D000, 1), (0x4003_D01C, 0x10), (0x4003_D014, 0x10)] {
+        word(&mut chip, address, value);
+    }
+    let began = Chip::now(&chip).since(Time::ZERO);
+    run(&mut chip, began + Span::ms(32_760));
+    assert_eq!(pending(&mut chip), expected);
+    run(&mut chip, began + Span::ms(32_770));
+    assert_eq!((pending(&mut chip), read(&mut chip, 0x4003_D000, Size::Word)), (expected | 1 << 21, Ok(2)));
+    let mut report = Report::default();
+    Chip::report(&chip, &mut report);
+    assert!(report.unmodelled.is_empty(), "{:?}", report.unmodelled);
 }
 
 #[test]

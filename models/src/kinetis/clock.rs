@@ -76,6 +76,8 @@ pub struct Clocks {
     pub core: Rate,
     /// The bus clock, which is the flash's too.
     pub bus: Rate,
+    /// ERCLK32K, by SIM_SOPT1\[OSC32KSEL\].
+    pub erclk32k: Option<Rate>,
 }
 
 /// Core cycles and picoseconds since power-on.

@@ -60,6 +60,8 @@ const BYTE_CLOCKS: u64 = 9;
 pub struct I2cSpec {
     /// Pins that can be SDA, with their PCR\[MUX\].
     pub sda: &'static [(PinId, u8)],
+    /// S2 exists.
+    pub s2: bool,
 }
 
 /// A byte on its way: what it is, and whether the master is still to be answered at its end.
@@ -301,7 +303,7 @@ impl Peripheral for I2c {
             SMB => self.smb,
             A2 => self.a2,
             SLTH | SLTL => self.slt[(offset - SLTH) as usize],
-            S2 => {
+            S2 if self.spec.s2 => {
                 if self.to_send.is_none() {
                     S2_EMPTY
                 } else {
@@ -350,7 +352,7 @@ impl Peripheral for I2c {
             }
             A2 => self.a2 = value & 0xFE,
             SLTH | SLTL => self.slt[(offset - SLTH) as usize] = value,
-            S2 => {}
+            S2 if self.spec.s2 => {}
             _ => return None,
         }
         known.then_some(())
@@ -435,7 +437,7 @@ mod tests {
     use super::*;
 
     const SDA: PinId = PinId(66);
-    const SPEC: I2cSpec = I2cSpec { sda: &[(SDA, 2)] };
+    const SPEC: I2cSpec = I2cSpec { sda: &[(SDA, 2)], s2: true };
     const BIT: Span = Span::us(10);
 
     /// A slave and the master that talks to it.

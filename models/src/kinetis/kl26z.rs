@@ -7,11 +7,14 @@
 use twinboard_sim::time::Span;
 use twinboard_sim::wire::PinId;
 
+use super::adc16::AdcSpec;
 use super::ftfa::FlashSpec;
+use super::i2c::I2cSpec;
 use super::registers::{LLWU, OSC, PMC, SMC};
 use super::sim::SimSpec;
-use super::table::PeripheralKind::{Mcg, Rcm, Registers, Uart, Usb};
+use super::table::PeripheralKind::{Adc, I2c, Lptmr, Mcg, Pit, Rcm, Registers, Rtc, Tpm, Uart, Usb};
 use super::table::{ChipTable, PeripheralEntry, core};
+use super::tpm::TpmSpec;
 use super::uart::UartSpec;
 use super::usb0::UsbSpec;
 
@@ -54,18 +57,9 @@ pub const KL26Z: ChipTable = ChipTable {
         ("DMA", 8, Some((7, 8))),
         ("DMAMUX0", 33, Some((6, 1))),
         ("I2S0", 47, Some((6, 15))),
-        ("PIT", 55, Some((6, 23))),
-        ("TPM0", 56, Some((6, 24))),
-        ("TPM1", 57, Some((6, 25))),
-        ("TPM2", 58, Some((6, 26))),
-        ("ADC0", 59, Some((6, 27))),
-        ("RTC", 61, Some((6, 29))),
         ("DAC0", 63, Some((6, 31))),
-        ("LPTMR0", 64, Some((5, 0))),
         ("system register file", 65, None),
         ("TSI0", 69, Some((5, 5))),
-        ("I2C0", 102, Some((4, 6))),
-        ("I2C1", 103, Some((4, 7))),
         ("CMP0", 115, Some((4, 19))),
         ("SPI0", 118, Some((4, 22))),
         ("SPI1", 119, Some((4, 23))),
@@ -74,6 +68,10 @@ pub const KL26Z: ChipTable = ChipTable {
 
 const fn pin(port: u8, number: u16) -> u16 {
     (port - b'A') as u16 * 32 + number
+}
+
+const fn at(port: u8, number: u16) -> PinId {
+    PinId(pin(port, number))
 }
 
 /// Manual, chapter "Signal Multiplexing and Signal Descriptions".
@@ -93,7 +91,39 @@ const UART2: UartSpec = UartSpec {
     rx: &[(pin(b'D', 2), 3), (pin(b'D', 4), 3), (pin(b'E', 17), 3), (pin(b'E', 23), 4)],
 };
 
+const I2C0: I2cSpec = I2cSpec { sda: &[(at(b'B', 1), 2), (at(b'B', 3), 2), (at(b'E', 25), 5)], s2: false };
+const I2C1: I2cSpec = I2cSpec { sda: &[(at(b'C', 2), 2), (at(b'A', 4), 2), (at(b'E', 0), 6)], s2: false };
+const ADC0: AdcSpec = AdcSpec {
+    channels: &[
+        (0, false, at(b'E', 20)),
+        (3, false, at(b'E', 22)),
+        (4, false, at(b'E', 21)),
+        (4, true, at(b'E', 29)),
+        (5, true, at(b'D', 1)),
+        (6, true, at(b'D', 5)),
+        (7, false, at(b'E', 23)),
+        (7, true, at(b'D', 6)),
+        (8, false, at(b'B', 0)),
+        (9, false, at(b'B', 1)),
+        (11, false, at(b'C', 2)),
+        (12, false, at(b'B', 2)),
+        (13, false, at(b'B', 3)),
+        (14, false, at(b'C', 0)),
+        (15, false, at(b'C', 1)),
+        (23, false, at(b'E', 30)),
+    ],
+};
+
 const PERIPHERALS: &[PeripheralEntry] = &[
+    PeripheralEntry::gated("PIT", 55, 22, (6, 23), Pit),
+    PeripheralEntry::gated("TPM0", 56, 17, (6, 24), Tpm(TpmSpec::kl26(6))),
+    PeripheralEntry::gated("TPM1", 57, 18, (6, 25), Tpm(TpmSpec::kl26(2))),
+    PeripheralEntry::gated("TPM2", 58, 19, (6, 26), Tpm(TpmSpec::kl26(2))),
+    PeripheralEntry::gated("ADC0", 59, 15, (6, 27), Adc(ADC0)),
+    PeripheralEntry::gated("RTC", 61, 20, (6, 29), Rtc).with_second_irq(21),
+    PeripheralEntry::gated("LPTMR0", 64, 28, (5, 0), Lptmr),
+    PeripheralEntry::gated("I2C0", 102, 8, (4, 6), I2c(I2C0)),
+    PeripheralEntry::gated("I2C1", 103, 9, (4, 7), I2c(I2C1)),
     PeripheralEntry::gated("UART0", 106, 12, (4, 10), Uart(UART0)),
     PeripheralEntry::gated("UART1", 107, 13, (4, 11), Uart(UART1)),
     PeripheralEntry::gated("UART2", 108, 14, (4, 12), Uart(UART2)),

@@ -19,9 +19,10 @@ use super::registers::OSC;
 use super::rom::config::peripheral;
 use super::sim::SimSpec;
 use super::table::PeripheralKind::{
-    Adc, Flexio, I2c, Llwu, Lpuart, McgLite, Pmc, RcmWithRom, Registers, Smc, Tpm, Usb,
+    Adc, Flexio, I2c, Llwu, Lptmr, Lpuart, McgLite, Pit, Pmc, RcmWithRom, Registers, Rtc, Smc, Tpm, Usb,
 };
 use super::table::{ChipTable, PeripheralEntry, core};
+use super::tpm::TpmSpec;
 use super::usb0::UsbSpec;
 
 /// 256 KB in two blocks of 1 KB sectors.
@@ -81,10 +82,7 @@ pub const KL27Z: ChipTable = ChipTable {
         ("DMA", 8, Some((7, 8))),
         ("DMAMUX0", 33, Some((6, 1))),
         ("I2S0", 47, Some((6, 15))),
-        ("PIT", 55, Some((6, 23))),
-        ("RTC", 61, Some((6, 29))),
         ("DAC0", 63, Some((6, 31))),
-        ("LPTMR0", 64, Some((5, 0))),
         ("system register file", 65, None),
         ("UART2", 108, Some((4, 12))),
         ("CMP0", 115, Some((4, 19))),
@@ -95,10 +93,13 @@ pub const KL27Z: ChipTable = ChipTable {
 };
 
 const PERIPHERALS: &[PeripheralEntry] = &[
-    PeripheralEntry::gated("TPM0", 56, 17, (6, 24), Tpm(6)),
-    PeripheralEntry::gated("TPM1", 57, 18, (6, 25), Tpm(2)),
-    PeripheralEntry::gated("TPM2", 58, 19, (6, 26), Tpm(2)),
+    PeripheralEntry::gated("PIT", 55, 22, (6, 23), Pit),
+    PeripheralEntry::gated("TPM0", 56, 17, (6, 24), Tpm(TpmSpec::kl27(6))),
+    PeripheralEntry::gated("TPM1", 57, 18, (6, 25), Tpm(TpmSpec::kl27(2))),
+    PeripheralEntry::gated("TPM2", 58, 19, (6, 26), Tpm(TpmSpec::kl27(2))),
     PeripheralEntry::gated("ADC0", 59, 15, (6, 27), Adc(ADC0)),
+    PeripheralEntry::gated("RTC", 61, 20, (6, 29), Rtc).with_second_irq(21),
+    PeripheralEntry::gated("LPTMR0", 64, 28, (5, 0), Lptmr),
     PeripheralEntry::gated("LPUART0", 84, 12, (5, 20), Lpuart(LPUART0)),
     PeripheralEntry::gated("LPUART1", 85, 13, (5, 21), Lpuart(LPUART1)),
     PeripheralEntry::gated("FLEXIO", 95, 14, (5, 31), Flexio(FLEXIO)),
@@ -117,8 +118,8 @@ const PERIPHERALS: &[PeripheralEntry] = &[
 const LPUART0: LpuartSpec = LpuartSpec { source: 26, rx: &[(a(1), 2), (e(20), 4)], tx: &[(a(2), 2), (e(21), 4)] };
 const LPUART1: LpuartSpec =
     LpuartSpec { source: 28, rx: &[(a(18), 3), (c(3), 3), (e(1), 3)], tx: &[(a(19), 3), (c(4), 3), (e(0), 3)] };
-const I2C0: I2cSpec = I2cSpec { sda: &[(b(1), 2), (b(3), 2), (a(4), 2)] };
-const I2C1: I2cSpec = I2cSpec { sda: &[(c(2), 2), (d(6), 4), (a(3), 2)] };
+const I2C0: I2cSpec = I2cSpec { sda: &[(b(1), 2), (b(3), 2), (a(4), 2)], s2: true };
+const I2C1: I2cSpec = I2cSpec { sda: &[(c(2), 2), (d(6), 4), (a(3), 2)], s2: true };
 const FLEXIO: FlexioSpec = FlexioSpec { pins: &[(4, d(4), 6), (5, d(5), 6), (6, d(6), 6), (7, d(7), 6)] };
 const ADC0: AdcSpec = AdcSpec {
     channels: &[

@@ -95,6 +95,11 @@ pub trait Peripheral: Send {
         false
     }
 
+    /// The level of its second interrupt line, where it has one.
+    fn second_irq(&self) -> bool {
+        false
+    }
+
     /// When the peripheral next does something that others could notice.
     fn next(&self) -> Time {
         Time::NEVER
@@ -189,7 +194,7 @@ pub(crate) mod testing {
                 now: Time::ZERO,
                 memory,
                 pins: Pins::new([u32::MAX; 5]),
-                clocks: Clocks { sources, core: fast, bus: fast.divided(2) },
+                clocks: Clocks { sources, core: fast, bus: fast.divided(2), erclk32k: None },
                 sopt2: 0,
                 request: None,
             }

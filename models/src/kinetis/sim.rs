@@ -102,7 +102,13 @@ impl Sim {
     #[must_use]
     pub fn clocks(&self, sources: Sources) -> Clocks {
         let core = sources.out.divided((self.clkdiv1 >> 28) + 1);
-        Clocks { sources, core, bus: core.divided((self.clkdiv1 >> 16 & 7) + 1) }
+        // OSC32KSEL: the system oscillator, if its crystal is such a one; RTC_CLKIN, where nobody brings a clock; the LPO.
+        let erclk32k = match self.sopt1 >> 18 & 3 {
+            0 => sources.external.filter(|rate| *rate == Rate::hz(32_768)),
+            3 => Some(Rate::LPO),
+            _ => None,
+        };
+        Clocks { sources, core, bus: core.divided((self.clkdiv1 >> 16 & 7) + 1), erclk32k }
     }
 }
 

@@ -114,7 +114,7 @@ impl Soc {
             due: vec![Time::NEVER; OTHERS + others.len()],
             usb: others.iter().position(|device| device.usb().is_some()),
             others,
-            clocks: Clocks { sources, core: idle, bus: idle },
+            clocks: Clocks { sources, core: idle, bus: idle, erclk32k: None },
             slots,
             earliest: Time::ZERO,
             due_cycle: 0,
@@ -218,6 +218,10 @@ impl Soc {
         }
     }
 
+    fn second_irq_of(&self, place: usize) -> Option<u8> {
+        self.table.peripherals.get(place.checked_sub(OTHERS)?)?.second_irq
+    }
+
     /// After anything happened to the peripheral in `place`: its interrupt, its next event, the clocks.
     pub(super) fn settle(&mut self, place: usize, cycle: u64, memory: &mut Memory, irq: &mut IrqLines) {
         let number = self.irq_of(place);
@@ -228,6 +232,9 @@ impl Soc {
         };
         if let Some(number) = number {
             irq.set(number, device.irq());
+        }
+        if let Some(number) = self.second_irq_of(place) {
+            irq.set(number, device.second_irq());
         }
         let sources = device.sources();
         self.due[place] = device.next();

@@ -11,15 +11,18 @@ use super::flexio::{Flexio, FlexioSpec};
 use super::ftfa::FlashSpec;
 use super::i2c::{I2c, I2cSpec};
 use super::low_power::{Llwu, LlwuSpec, Pmc, Smc};
+use super::lptmr::Lptmr;
 use super::lpuart::{Lpuart, LpuartSpec};
 use super::mcg::Mcg;
 use super::mcg_lite::McgLite;
 use super::peripheral::Peripheral;
 use super::pins::PORTS;
+use super::pit::Pit;
 use super::rcm::Rcm;
 use super::registers::{Registers, RegistersSpec};
+use super::rtc::Rtc;
 use super::sim::SimSpec;
-use super::tpm::Tpm;
+use super::tpm::{Tpm, TpmSpec};
 use super::uart::{Uart, UartSpec};
 use super::usb0::{Usb0, UsbSpec};
 use crate::image::Start;
@@ -66,6 +69,8 @@ pub struct PeripheralEntry {
     pub slot: u8,
     /// Its interrupt.
     pub irq: Option<u8>,
+    /// The other one of a peripheral that has two.
+    pub second_irq: Option<u8>,
     /// Its clock gate; without a clock, an access is a bus error.
     pub gate: Option<Gate>,
     /// What it is.
@@ -75,7 +80,7 @@ pub struct PeripheralEntry {
 impl PeripheralEntry {
     /// One that always has its clock.
     pub(super) const fn always(name: &'static str, slot: u8, irq: Option<u8>, kind: PeripheralKind) -> PeripheralEntry {
-        PeripheralEntry { name, slot, irq, gate: None, kind }
+        PeripheralEntry { name, slot, irq, second_irq: None, gate: None, kind }
     }
 
     /// One with an interrupt and a clock gate.
@@ -86,7 +91,12 @@ impl PeripheralEntry {
         gate: Gate,
         kind: PeripheralKind,
     ) -> PeripheralEntry {
-        PeripheralEntry { name, slot, irq: Some(irq), gate: Some(gate), kind }
+        PeripheralEntry { name, slot, irq: Some(irq), second_irq: None, gate: Some(gate), kind }
+    }
+
+    /// The same with a second interrupt.
+    pub(super) const fn with_second_irq(self, irq: u8) -> PeripheralEntry {
+        PeripheralEntry { second_irq: Some(irq), ..self }
     }
 }
 
@@ -117,8 +127,14 @@ pub enum PeripheralKind {
     Adc(AdcSpec),
     /// FlexIO.
     Flexio(FlexioSpec),
-    /// TPM with so many channels.
-    Tpm(usize),
+    /// TPM.
+    Tpm(TpmSpec),
+    /// PIT.
+    Pit,
+    /// LPTMR.
+    Lptmr,
+    /// RTC.
+    Rtc,
     /// SMC.
     Smc,
     /// PMC.
@@ -145,7 +161,10 @@ impl PeripheralKind {
             PeripheralKind::I2c(spec) => Box::new(I2c::new(spec)),
             PeripheralKind::Adc(spec) => Box::new(Adc16::new(spec)),
             PeripheralKind::Flexio(spec) => Box::new(Flexio::new(spec)),
-            PeripheralKind::Tpm(channels) => Box::new(Tpm::new(channels)),
+            PeripheralKind::Tpm(spec) => Box::new(Tpm::new(spec)),
+            PeripheralKind::Pit => Box::new(Pit::new()),
+            PeripheralKind::Lptmr => Box::new(Lptmr::new()),
+            PeripheralKind::Rtc => Box::new(Rtc::new()),
             PeripheralKind::Smc => Box::new(Smc::default()),
             PeripheralKind::Pmc => Box::new(Pmc::default()),
             PeripheralKind::Llwu(spec) => Box::new(Llwu::new(spec)),

@@ -28,12 +28,37 @@ const CHIE: u32 = 1 << 6;
 const CHANNEL_MODE: u32 = 0x3C;
 const SOFTWARE_COMPARE: u32 = 1 << 4;
 /// CONF\[DOZEEN, DBGMODE\] need no model; triggers do.
-const CONF_BITS: u32 = 0x0FC7_02E0;
-const CONF_TRIGGERS: u32 = 0x0007_0200;
+const CONF_TRIGGERS: u32 = 0x000F_0300;
+
+/// What distinguishes one TPM from another.
+#[derive(Clone, Copy, Debug)]
+pub struct TpmSpec {
+    /// Channels, at most six.
+    pub channels: usize,
+    /// POL exists.
+    pub pol: bool,
+    /// Writable bits of CONF.
+    pub conf: u32,
+}
+
+impl TpmSpec {
+    /// A TPM of the KL26.
+    #[must_use]
+    pub const fn kl26(channels: usize) -> TpmSpec {
+        TpmSpec { channels, pol: false, conf: 0x0F07_02E0 }
+    }
+
+    /// A TPM of the KL27, with POL and a choice of triggers.
+    #[must_use]
+    pub const fn kl27(channels: usize) -> TpmSpec {
+        TpmSpec { channels, pol: true, conf: 0x0FCF_03E0 }
+    }
+}
 
 /// The register machine.
 #[derive(Debug)]
 pub struct Tpm {
+    spec: TpmSpec,
     channels: usize,
     sc: u32,
     modulo: u32,
@@ -50,11 +75,12 @@ pub struct Tpm {
 }
 
 impl Tpm {
-    /// A TPM with this many channels, at most six.
+    /// The TPM that `spec` describes.
     #[must_use]
-    pub fn new(channels: usize) -> Tpm {
+    pub fn new(spec: TpmSpec) -> Tpm {
         Tpm {
-            channels: channels.min(CHANNELS),
+            spec,
+            channels: spec.channels.min(CHANNELS),
             sc: 0,
             modulo: 0xFFFF,
             channel: [(0, 0); CHANNELS],
@@ -152,7 +178,7 @@ impl Peripheral for Tpm {
             CNT => self.counter(cx.now),
             MOD => self.modulo,
             STATUS => self.flags(),
-            POL => self.pol,
+            POL if self.spec.pol => self.pol,
             CONF => self.conf,
             _ => match self.place(offset)? {
                 (n, false) => self.channel[n].0,
@@ -186,9 +212,9 @@ impl Peripheral for Tpm {
                     self.sc &= !SC_TOF;
                 }
             }
-            POL => self.pol = merged(self.pol, value, lanes & 0x3F),
+            POL if self.spec.pol => self.pol = merged(self.pol, value, lanes & 0x3F),
             CONF => {
-                self.conf = merged(self.conf, value, lanes & CONF_BITS);
+                self.conf = merged(self.conf, value, lanes & self.spec.conf);
                 known = self.conf & CONF_TRIGGERS == 0;
             }
             _ => {
@@ -207,7 +233,7 @@ impl Peripheral for Tpm {
     }
 
     fn reset(&mut self, cx: &mut Cx<'_>, _: Reset) {
-        *self = Tpm { since: cx.now, ..Tpm::new(self.channels) };
+        *self = Tpm { since: cx.now, ..Tpm::new(self.spec) };
     }
 
     fn irq(&self) -> bool {
@@ -243,7 +269,7 @@ mod tests {
     use super::*;
 
     fn bench() -> (Bench, Tpm) {
-        (Bench { sopt2: 1 << 24, ..Bench::default() }, Tpm::new(6))
+        (Bench { sopt2: 1 << 24, ..Bench::default() }, Tpm::new(TpmSpec::kl27(6)))
     }
 
     #[test]
@@ -295,5 +321,6 @@ mod tests {
         let (mut bench, mut tpm) = bench();
         assert_eq!(tpm.write(&mut bench.cx(), C0SC, 0x28, u32::MAX), None);
         assert_eq!(tpm.read(&mut bench.cx(), 0x3C), None);
+        assert_eq!(Tpm::new(TpmSpec::kl26(6)).read(&mut bench.cx(), POL), None, "the KL26 has no POL");
     }
 }
