@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use twinboard_models::board::control::{Action, PinSetting};
-use twinboard_models::board::{BoardFile, InterfaceProgram, PowerOn, Powered};
+use twinboard_models::board::{BoardFile, InterfaceProgram, Model, PowerOn, Powered};
 use twinboard_models::image::{BlockIds, Image, Start};
+use twinboard_sim::cpu::arm::Register;
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
 
@@ -177,4 +178,30 @@ fn an_image_that_boots_from_rom_starts_after_five_seconds_without_a_host() {
     host.sleep(Span::ms(5_100));
     host.enumerate().expect("enumerates");
     assert_eq!(id(&host), OWN_ID);
+}
+
+#[test]
+fn call_runs_a_function_and_answers_when_it_is_back() {
+    let mut host = board(&["tp1=ground"], None);
+    // ldr r1, =0x20000100 ; str r0, [r1] ; bx lr
+    let function = [0x01, 0x49, 0x08, 0x60, 0x70, 0x47, 0x00, 0xBF, 0x00, 0x01, 0x00, 0x20];
+    assert_eq!(write(&mut host, 0x2000_0000, &function), 0);
+    assert_eq!(status(&mut host, 0x0A, &[0x2000_0001, 0x1234_5678]), 0, "Call");
+    assert_eq!(read(&mut host, 0x2000_0100, 4), 0x1234_5678_u32.to_le_bytes());
+    assert_eq!(status(&mut host, 0x0A, &[0x2000_0001, 42]), 0, "once more");
+    assert_eq!(read(&mut host, 0x2000_0100, 4), [42, 0, 0, 0]);
+}
+
+#[test]
+fn execute_gives_the_core_an_address_an_argument_and_a_stack_for_good() {
+    let mut host = board(&["tp1=ground"], None);
+    assert_eq!(write(&mut host, 0x2000_0000, &[0xFE, 0xE7]), 0); // b .
+    assert_eq!(status(&mut host, 0x09, &[0x2000_0001, 7, 0x2000_3000]), 0, "Execute");
+    assert!(host.wait_gone(Span::secs(1)));
+    let (_, chip) = host.machine().chips.iter().find(|(name, _)| name == "interface").expect("there is one");
+    let Model::Kinetis(chip) = chip else { panic!("an emulated chip") };
+    let mut chip = chip.lock();
+    let core = chip.core();
+    let registers = [0, 13, 15].map(|number| core.register(Register(number)));
+    assert_eq!(registers, [7, 0x2000_3000, 0x2000_0000]);
 }
