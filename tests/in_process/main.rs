@@ -18,6 +18,7 @@ mod faults_chips;
 mod faults_clock;
 mod faults_firmware;
 mod faults_host;
+mod faults_swd;
 mod faults_usb;
 mod faults_wires;
 mod identity;
