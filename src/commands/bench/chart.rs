@@ -10,8 +10,8 @@ use crate::failure::Failure;
 
 const WIDTH: u32 = 960;
 /// Where the bars begin, and how long the longest is.
-const LEFT: i32 = 290;
-const LENGTH: f64 = 590.0;
+const LEFT: i32 = 320;
+const LENGTH: f64 = 570.0;
 const TOP: i32 = 70;
 const ROW: i32 = 22;
 /// Room between two boards.

@@ -48,7 +48,7 @@ pub fn compare(old: &Report, new: &Report) -> String {
         text += &format!("the programs have {} and {} bytes\n", old.program_bytes, new.program_bytes);
     }
     text += &format!(
-        "{:<15} {:<25} {:<13} {:>8} {:>8} {:>8}  {}\n",
+        "{:<22} {:<25} {:<13} {:>8} {:>8} {:>8}  {}\n",
         "board", "firmware", "way", "old", "new", "change", "most of it"
     );
     let (pairs, left) = pair(&old.rows, &new.rows);
@@ -58,7 +58,7 @@ pub fn compare(old: &Report, new: &Report) -> String {
         } else {
             format!("{} -> {}", old.firmware, new.firmware)
         };
-        text += &format!("{:<15} {firmware:<25} {:<13}", old.board, old.way);
+        text += &format!("{:<22} {firmware:<25} {:<13}", old.board, old.way);
         let (Some(before), Some(after)) = (old.measured, new.measured) else {
             text += "  not measured in both\n";
             continue;

@@ -69,8 +69,8 @@ pub fn measure(subject: &Subject<'_>, conditions: &Conditions) -> Result<Measure
     let parts = parts(&mut host, recorded_from, window);
     let wall = began.elapsed();
     let target = host.machine().target().ok_or("the board has no target")?.lock();
-    if !target.flash().starts_with(&program) {
-        return Err("the target's flash is not what was written".into());
+    if let Some(at) = target.flash().iter().zip(&program).position(|(is, should)| is != should) {
+        return Err(format!("the target's flash is not what was written, from {at:#010x} on"));
     }
     Ok(Measured { total: window.1.since(window.0), parts, wall_seconds: wall.as_secs_f64() })
 }

@@ -125,7 +125,8 @@ pub fn table(report: &Report) -> String {
         if report.what_if.is_empty() { String::new() } else { format!("; what if {}", report.what_if.join(", ")) }
     );
     let firmware_width = report.rows.iter().map(|row| row.firmware.len()).max().unwrap_or(0).max("firmware".len());
-    let head = format!("{:<15} {:<firmware_width$} {:<13}", "board", "firmware", "way");
+    let board_width = report.rows.iter().map(|row| row.board.len()).max().unwrap_or(0).max("board".len());
+    let head = format!("{:<board_width$} {:<firmware_width$} {:<13}", "board", "firmware", "way");
     let _ = write!(text, "{head} {:>8} {:>6}", "total", "KB/s");
     for name in Parts::NAMES {
         let _ = write!(text, " {:>w$}", name, w = name.len().max(7));
@@ -133,7 +134,7 @@ pub fn table(report: &Report) -> String {
     text += &format!(" {:>7}\n", "wall");
     let mut notes = String::new();
     for row in &report.rows {
-        let _ = write!(text, "{:<15} {:<firmware_width$} {:<13}", row.board, row.firmware, row.way);
+        let _ = write!(text, "{:<board_width$} {:<firmware_width$} {:<13}", row.board, row.firmware, row.way);
         match (&row.measured, row.rate(report.program_bytes)) {
             (Some(measured), Some(rate)) => {
                 let _ = write!(text, " {:>8.3} {rate:>6.1}", measured.total.as_secs_f64());
