@@ -32,7 +32,7 @@ fn bench(mode: ClockMode) -> Bench {
     let echo = server.export("loop", Gadget::new(Loopback::new("loop")), mode, None).expect("a thread");
     let source = server.export("source", Gadget::new(SourceSink::default()), mode, None).expect("a thread");
     for _ in 0..2 {
-        assert!(matches!(events.recv_timeout(Duration::from_secs(5)), Ok(Event::Exported { .. })));
+        assert!(matches!(events.recv_timeout(Duration::from_secs(30)), Ok(Event::Exported { .. })));
     }
     Bench { _server: server, echo, source, address }
 }
@@ -49,13 +49,13 @@ impl Bench {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server listens");
         stream.set_nodelay(true).expect("TCP");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("TCP");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("TCP");
         stream
     }
 
     /// Imports as soon as the client before is seen to be gone.
     fn import(&self, busid: &str) -> Channel<TcpStream> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let mut stream = self.connect();
             match client::import(&mut stream, BusId::new(busid)) {
@@ -197,23 +197,14 @@ fn a_reader_that_never_reads_stops_being_served_while_others_are_and_memory_stay
     channel.transfer(&Urb::control_in(0, [0x00, 9, 1, 0, 0, 0, 0, 0])).expect("answered");
     let before = resident();
     let mut greedy = channel.into_stream();
-    greedy.set_write_timeout(Some(Duration::from_millis(300))).expect("TCP");
-    let mut seqnum = 100;
-    let started = Instant::now();
-    let mut asked = 0usize;
-    loop {
-        seqnum += 1;
-        let read = words(&[1, seqnum, 0x0001_0003, 1, 1, 0x200, 1 << 20]);
-        if greedy.write_all(&read).is_err() || started.elapsed() > Duration::from_secs(3) {
-            break;
-        }
-        asked += 1 << 20;
-        if asked.is_multiple_of(64 << 20) {
+    // 512 reads of 1 MiB: their 24 KB fit into a socket's buffers even if nobody takes them.
+    for seqnum in 101..613 {
+        greedy.write_all(&words(&[1, seqnum, 0x0001_0003, 1, 1, 0x200, 1 << 20])).expect("TCP");
+        if seqnum % 64 == 0 {
             bench.assert_serves();
         }
     }
     let grown = resident().saturating_sub(before);
-    assert!(asked > 256 << 20, "asked for {asked} bytes only");
     assert!(grown < 96 << 20, "grew by {grown} bytes");
     bench.assert_serves();
     drop(greedy);
