@@ -1,0 +1,45 @@
+//! CMSIS-DAP commands to a native V2 with its target: the first byte of each says how long it is, and its highest bit
+//! whether the answer is read before the next. Whatever was sent, DAP_Info is answered afterwards.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use twinboard_models::board::{BoardFile, PowerOn};
+use twinboard_sim::time::Span;
+use twinboard_usbip::host::Host;
+
+/// DAP_Info's packet count.
+const INFO: [u8; 2] = [0x00, 0xFE];
+
+static BOARD: LazyLock<BoardFile> = LazyLock::new(|| BoardFile::built_in("microbit-v2").expect("built in"));
+
+fuzz_target!(|input: &[u8]| {
+    let mut host = Host::new(BOARD.power_on(&PowerOn::default()).expect("a board"));
+    host.enumerate().expect("enumerates");
+    let Some((&web, mut rest)) = input.split_first() else { return };
+    let mut dap = match web % 3 {
+        0 => host.dap_v2(),
+        1 => host.dap_v1(),
+        _ => host.dap_web(),
+    }
+    .expect("CMSIS-DAP");
+    for _ in 0..256 {
+        let Some((&length, tail)) = rest.split_first() else { break };
+        let (command, tail) = tail.split_at(tail.len().min(usize::from(length & 0x7F) % 65));
+        rest = tail;
+        if command.is_empty() {
+            continue;
+        }
+        let _ = if length & 0x80 != 0 { dap.send(command) } else { dap.exchange(command).map(drop) };
+    }
+    // What was queued is worked off, or dropped, in the end; an answer of those may come before the one that is asked for.
+    dap.host().sleep(Span::ms(100));
+    for _ in 0..512 {
+        if dap.exchange(&INFO).is_ok_and(|answer| answer.starts_with(&[0x00, 0x01])) {
+            return;
+        }
+    }
+    panic!("DAP_Info is not answered any more");
+});
