@@ -5,8 +5,10 @@
 //! client may have in flight is bounded, and so is what waits to be read by it.
 //!
 //! vhci sends submits and unlinks from two queues. A URB that is submitted and unlinked at once (a port that is closed
-//! while its data arrive) can therefore be unlinked first and submitted afterwards. vhci takes any answer to such an
-//! unlink for "was given back already" and goes on waiting for the submit's: it must get one, and soon.
+//! while its data arrive) can therefore be unlinked first and submitted afterwards. What vhci makes of an answer to such
+//! an unlink depends on whether it has sent the submit by then: if not, it takes it for "was given back already" and goes
+//! on waiting for the submit's answer; if so, it gives the URB back, and an answer to the submit would tear the link
+//! down. So the unlink is answered when its submit has come, and the submit is not.
 
 #[cfg(test)]
 mod tests;
@@ -48,14 +50,14 @@ pub struct Link {
     bytes: usize,
     /// The submit that came last; their seqnums go up.
     newest: Option<u32>,
-    /// Submits that were unlinked before they came.
-    unwanted: BTreeSet<u32>,
+    /// Unlinks whose victims have not come yet: victim, and the unlink's own seqnum.
+    early: BTreeSet<(u32, u32)>,
 }
 
 impl Link {
     /// A link whose decoder is past the import.
     pub fn new(decoder: Decoder, address: u8) -> Link {
-        Link { decoder, address, out: Vec::new(), sent: 0, urbs: 0, bytes: 0, newest: None, unwanted: BTreeSet::new() }
+        Link { decoder, address, out: Vec::new(), sent: 0, urbs: 0, bytes: 0, newest: None, early: BTreeSet::new() }
     }
 
     /// Whether more can be taken from the client.
@@ -122,8 +124,7 @@ impl Link {
         }
         let (seqnum, packets) = (submit.seqnum, submit.number_of_packets);
         self.newest = Some(seqnum);
-        if self.unwanted.remove(&seqnum) {
-            answer::submit(&mut self.out, seqnum, packets, answer::UNLINKED, 0, &[]);
+        if self.was_unlinked(seqnum) {
             self.decoder.recycle(submit.data);
             return;
         }
@@ -168,8 +169,9 @@ impl Link {
     fn unlink(&mut self, seqnum: u32, victim: u32, vhc: &mut Vhc, tap: &mut Option<Tap>) {
         // What has ended is answered first, so that "not found" below means "answered before".
         self.collect(vhc, tap);
-        if self.is_to_come(victim) && self.unwanted.len() < MAX_URBS {
-            self.unwanted.insert(victim);
+        if self.is_to_come(victim) && self.early.len() < MAX_URBS {
+            self.early.insert((victim, seqnum));
+            return;
         }
         let victim = UrbId::from(victim);
         let status = match vhc.cancel(victim).or_else(|| vhc.cancel(victim | NO_PACKETS_MARK)) {
@@ -183,6 +185,18 @@ impl Link {
             None => 0,
         };
         answer::unlink(&mut self.out, seqnum, status);
+    }
+
+    /// Answers the unlinks that waited for the submit `seqnum`, which has come, and those whose victims never will: a
+    /// later one has come. Whether `seqnum` was taken back.
+    fn was_unlinked(&mut self, seqnum: u32) -> bool {
+        let mut taken_back = false;
+        while let Some((victim, unlink)) = self.early.iter().copied().find(|(victim, _)| !self.is_to_come(*victim)) {
+            self.early.remove(&(victim, unlink));
+            let is_first = victim == seqnum && !std::mem::replace(&mut taken_back, true);
+            answer::unlink(&mut self.out, unlink, if is_first { answer::UNLINKED } else { 0 });
+        }
+        taken_back
     }
 
     /// Whether a submit has a later seqnum than all that have come.
