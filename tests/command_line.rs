@@ -186,11 +186,23 @@ fn a_benchmark_of_what_is_not_there_or_cannot_be_set_is_refused_with_code_2() {
         (&["bench", "--firmware", "0001"], "there is no firmware 0001"),
         (&["bench", "flash", "--what-if", "packet-count=0"], "1 to 8 was expected, not 0"),
         (&["bench", "--size", "0"], "1..=240"),
+        (&["bench", "--interface", "no/such.hex"], "no/such.hex"),
+        (&["bench", "--interface", FILE], "it does not say for which chip it is"),
     ] {
         let (code, out, said) = twinboard(arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
         assert!(unwrapped(&said).contains(expected), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn a_benchmark_measures_an_image_of_ones_own_and_says_why_it_cannot() {
+    let folder = TempDir::new().expect("a folder");
+    let interface = image(&folder, "mine.bin", &KL27Z, Role::Interface);
+    let (code, out, _) = twinboard(&["bench", "--interface", text(&interface), "--size", "1", "--way", "drop"]);
+    // It loops for ever.
+    assert_eq!(code, 1);
+    assert!(out.contains("- microbit-v2.00 mine.bin drag-and-drop: "), "{out}");
 }
 
 #[test]

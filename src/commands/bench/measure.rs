@@ -8,6 +8,7 @@ use twinboard_sim::activity::shares;
 use twinboard_sim::time::{Span, Time};
 use twinboard_usbip::host::Host;
 use twinboard_usbip::host::copy::WriteOrder;
+use twinboard_usbip::host::drive::DELAY_USE;
 use twinboard_usbip::host::flasher::{self, Erase};
 
 use super::Way;
@@ -49,6 +50,8 @@ pub fn measure(subject: &Subject<'_>, conditions: &Conditions) -> Result<Measure
     let began = Instant::now();
     let mut host = Host::new(powered);
     host.enumerate().map_err(|error| error.to_string())?;
+    // As Linux does; 0234 forgets what comes earlier.
+    host.sleep(DELAY_USE);
     host.drive().map_err(|error| error.to_string())?.wait_ready(Span::secs(10)).map_err(|error| error.to_string())?;
     if subject.way == Way::Drop
         && let Some(erase) = conditions.drop_erase

@@ -51,8 +51,9 @@
 //!
 //! Two reports of `--json`, row by row. Rows belong together by board, firmware and way; where a board and a way have one
 //! row left on each side, these two: so two versions are compared by `--firmware 0255 --json old.json` and `--firmware
-//! 0258-beta3 --json new.json`. Exit code 0, whatever the difference; 2 for a file that is no report, with the place.
+//! 0258-beta3 --json new.json`, two builds of one's own by `--interface old.hex` and `--interface new.hex`. Exit code 0, whatever the difference; 2 for a file that is no report, with the place.
 
+mod candidates;
 mod chart;
 mod compare;
 mod flash;
@@ -103,6 +104,10 @@ pub struct FlashOptions {
     /// Only these firmwares: `native`, or a version as `0257` or `0258-beta3` (default: all).
     #[arg(long = "firmware", value_name = "VERSION")]
     firmwares: Vec<String>,
+    /// Measure this interface firmware, on the boards of `--board` or on the one that it says it is for. Native firmware
+    /// and official images come beside it if `--firmware` names them.
+    #[arg(long = "interface", value_name = "IMAGE")]
+    interfaces: Vec<PathBuf>,
     /// Only these ways (default: all).
     #[arg(long = "way", value_name = "WAY")]
     ways: Vec<Way>,
