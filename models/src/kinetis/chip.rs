@@ -224,6 +224,15 @@ impl Kinetis {
         self.soc.others.iter_mut().any(|device| device.arm_clock(fault))
     }
 
+    /// From now on, all that its clock generator makes is faster by so many parts per million, whatever it makes it from.
+    pub fn set_clock_offset(&mut self, ppm: i32) {
+        let Kinetis { core, soc, .. } = self;
+        core.with_context(|cx| {
+            soc.set_clock_offset(ppm, cx.cycle, cx.memory);
+            *cx.deadline = cx.cycle;
+        });
+    }
+
     /// Whether the supply that goes and comes only sags: then it is the low-voltage detect that resets the chip, and RAM
     /// stays.
     pub fn set_sagging(&mut self, sagging: bool) {

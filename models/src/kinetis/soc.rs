@@ -11,7 +11,7 @@ use twinboard_sim::report::{Access, Report};
 use twinboard_sim::time::Time;
 use twinboard_sim::wire::{Edge, Signal};
 
-use super::clock::{Clocks, CoreClock, Rate, Sources};
+use super::clock::{Clocks, CycleClock, Rate, Sources};
 use super::ftfa::Ftfa;
 use super::mcm::Mcm;
 use super::peripheral::{Cx, Peripheral, Request, Reset};
@@ -56,7 +56,7 @@ pub(super) enum Answers {
 pub struct Soc {
     pub(super) table: &'static ChipTable,
     /// Cycles and time.
-    pub clock: CoreClock,
+    pub clock: CycleClock,
     /// The pins.
     pub pins: Pins,
     /// The flash controller.
@@ -68,6 +68,10 @@ pub struct Soc {
     pub(super) others: Vec<Box<dyn Peripheral>>,
     /// The index of the USB controller in `others`.
     usb: Option<usize>,
+    /// What the generator gives, if it is right.
+    sources: Sources,
+    /// By how many parts per million it is fast.
+    ppm: i32,
     clocks: Clocks,
     /// By slot of the bridge: who answers, and its clock gate.
     pub(super) slots: [(Answers, Option<Gate>); SLOTS],
@@ -105,7 +109,7 @@ impl Soc {
         let sources = Sources { out: idle, fast: [None; 2], internal: None, external: None };
         Soc {
             table,
-            clock: CoreClock::new(idle),
+            clock: CycleClock::new(idle),
             pins: Pins::new(table.ports),
             ftfa: Ftfa::new(table.flash),
             request: None,
@@ -114,6 +118,8 @@ impl Soc {
             due: vec![Time::NEVER; OTHERS + others.len()],
             usb: others.iter().position(|device| device.usb().is_some()),
             others,
+            sources,
+            ppm: 0,
             clocks: Clocks { sources, core: idle, bus: idle, erclk32k: None },
             slots,
             earliest: Time::ZERO,
@@ -239,14 +245,22 @@ impl Soc {
         let sources = device.sources();
         self.due[place] = device.next();
         if place == SIM || sources.is_some() {
-            self.reclock(sources.unwrap_or(self.clocks.sources), cycle, memory);
+            self.sources = sources.unwrap_or(self.sources);
+            self.reclock(cycle, memory);
         }
         self.hurry();
     }
 
+    /// From `cycle` on, all that the clock generator makes is faster by so many parts per million.
+    pub(super) fn set_clock_offset(&mut self, ppm: i32, cycle: u64, memory: &mut Memory) {
+        self.ppm = ppm;
+        self.reclock(cycle, memory);
+        self.hurry();
+    }
+
     /// The frequencies may have changed: from `cycle` on they are what generator and dividers say.
-    fn reclock(&mut self, sources: Sources, cycle: u64, memory: &mut Memory) {
-        let clocks = self.sim.clocks(sources);
+    fn reclock(&mut self, cycle: u64, memory: &mut Memory) {
+        let clocks = self.sim.clocks(self.sources).offset(self.ppm);
         if clocks == self.clocks {
             return;
         }

@@ -16,7 +16,7 @@ use twinboard_sim::wire::{Edge, Level, PinId};
 use super::ctrl_ap::{CTRL_AP, Command, CtrlAp, Status};
 use super::ficr::{self, FICR, FICR_SIZE};
 use super::nvmc::FlashActivity;
-use super::peripheral::{CYCLE_PS, NEVER, Request, Reset, us};
+use super::peripheral::{NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
@@ -133,7 +133,7 @@ impl Nrf5 {
     /// Level and voltage (microvolts, if anybody makes one) at a pin.
     #[must_use]
     pub fn measure(&self, pin: PinId) -> (Level, Option<u32>) {
-        let now = Chip::now(self).0 / CYCLE_PS;
+        let now = self.cycle();
         let Ok(pin) = u8::try_from(pin.0) else { return (Level::Unknown, None) };
         let voltage = self.soc.pins.voltage(now, pin);
         match voltage {
@@ -172,14 +172,16 @@ impl Nrf5 {
     /// [`Transmission::SOONEST`].
     pub fn hear(&mut self, reception: Reception) {
         let noticed = reception.transmission.start + Transmission::SOONEST;
-        self.soc.with_radio(|radio| radio.hear(reception));
-        self.core.schedule(self.soc.clock.core_cycles(noticed.0.div_ceil(CYCLE_PS)));
+        let hfclk = self.soc.pins.hfclk;
+        self.soc.with_radio(|radio| radio.hear(hfclk, reception));
+        self.core.schedule(self.soc.clock.core_cycles(hfclk.cycle(noticed)));
     }
 
     /// The chip's radio begins no packet before this time, if its program does nothing before `from`.
     pub fn silent_until(&mut self, from: Time) -> Time {
-        let cycle = from.0.div_ceil(CYCLE_PS).max(self.cycle());
-        time(self.soc.with_radio(|radio| radio.silent_until(cycle)).unwrap_or(NEVER))
+        let cycle = self.soc.pins.hfclk.cycle(from).max(self.cycle());
+        let silent = self.soc.with_radio(|radio| radio.silent_until(cycle));
+        self.time(silent.unwrap_or(NEVER))
     }
 
     /// What kind of chip it is.
@@ -207,6 +209,15 @@ impl Nrf5 {
     /// Arms a fault on its clocks.
     pub fn arm_clock(&mut self, fault: &SharedFault) {
         self.soc.power_clock.clock.arm(fault.clone());
+    }
+
+    /// From now on its clocks are fast by so many parts per million, and with them all that the chip does.
+    pub fn set_clock_offset(&mut self, ppm: i32) {
+        let Nrf5 { core, soc, .. } = self;
+        core.with_context(|cx| {
+            soc.set_clock_offset(soc.clock.cycles(cx.cycle), ppm);
+            *cx.deadline = cx.cycle;
+        });
     }
 
     /// The contents of UICR.
@@ -248,9 +259,11 @@ impl Nrf5 {
         self.core.record_idle(on);
     }
 
-    /// When the core slept or waited in a loop since the last call.
+    /// When the core slept or waited in a loop since the last call. Right as far back as the last change of the clock's
+    /// offset.
     pub fn take_idle(&mut self) -> Vec<Stretch> {
-        let at = |cycle| time(self.soc.clock.cycles(cycle));
+        let (clock, hfclk) = (self.soc.clock, self.soc.pins.hfclk);
+        let at = |cycle| hfclk.time(clock.cycles(cycle));
         self.core.take_idle().into_iter().map(|(from, to)| (at(from), at(to))).collect()
     }
 
@@ -263,6 +276,10 @@ impl Nrf5 {
     /// The time, in cycles since power-on.
     fn cycle(&self) -> u64 {
         self.soc.clock.cycles(self.core.cycle())
+    }
+
+    fn time(&self, cycle: u64) -> Time {
+        self.soc.pins.hfclk.time(cycle)
     }
 
     pub(super) fn reset(&mut self, reset: Reset) {
@@ -375,12 +392,8 @@ impl Nrf5 {
     }
 
     fn bring_to(&mut self, at: Time) {
-        self.run_to(at.0.div_ceil(CYCLE_PS), false);
+        self.run_to(self.soc.pins.hfclk.cycle(at), false);
     }
-}
-
-fn time(cycle: u64) -> Time {
-    if cycle == NEVER { Time::NEVER } else { Time(cycle.saturating_mul(CYCLE_PS)) }
 }
 
 impl std::fmt::Debug for Nrf5 {
@@ -391,7 +404,7 @@ impl std::fmt::Debug for Nrf5 {
 
 impl Chip for Nrf5 {
     fn now(&self) -> Time {
-        time(self.cycle())
+        self.time(self.cycle())
     }
 
     fn next_event(&self) -> Time {
@@ -403,14 +416,14 @@ impl Chip for Nrf5 {
         } else {
             self.next_while_stopped()
         };
-        time(next.max(self.cycle()))
+        self.time(next.max(self.cycle()))
     }
 
     fn quiet_until(&self) -> Time {
         if self.soc.pins.has_edges() || self.stopped != Stopped::No {
             return self.next_event();
         }
-        time(self.soc.clock.cycles(self.core.quiet_until()).min(self.soc.next_event()).max(self.cycle()))
+        self.time(self.soc.clock.cycles(self.core.quiet_until()).min(self.soc.next_event()).max(self.cycle()))
     }
 
     /// The shortest serial character: ten bits at 1 Mbaud.
@@ -419,13 +432,13 @@ impl Chip for Nrf5 {
     }
 
     fn advance(&mut self, until: Time, out: &mut Vec<Edge>) {
-        self.run_to(until.0.div_ceil(CYCLE_PS), true);
+        self.run_to(self.soc.pins.hfclk.cycle(until), true);
         out.append(self.soc.pins.edges());
     }
 
     fn receive(&mut self, edge: Edge) {
         self.soc.receive(edge);
-        self.core.schedule(self.soc.clock.core_cycles(edge.at.0.div_ceil(CYCLE_PS)));
+        self.core.schedule(self.soc.clock.core_cycles(self.soc.pins.hfclk.cycle(edge.at)));
     }
 
     fn usb(&mut self) -> Option<&mut dyn UsbPort> {
@@ -443,7 +456,7 @@ impl Chip for Nrf5 {
     }
 
     fn power_cycle(&mut self, at: Time) {
-        self.core.pass_time(self.soc.clock.core_cycles(at.0.div_ceil(CYCLE_PS)));
+        self.core.pass_time(self.soc.clock.core_cycles(self.soc.pins.hfclk.cycle(at)));
         let Nrf5 { core, soc, noise, .. } = self;
         soc.nvmc.cut_off(core.memory_mut(), || noise.next());
         self.ctrl_ap = CtrlAp::default();
@@ -467,7 +480,7 @@ impl Chip for Nrf5 {
             at: incident.pc,
             why: incident.cause.to_string(),
             from: matches!(incident.cause, Cause::Fetch | Cause::InvalidState).then_some(incident.lr),
-            first: time(incident.cycle),
+            first: self.time(self.soc.clock.cycles(incident.cycle)),
             times: incident.times,
         }));
         self.soc.report(report);

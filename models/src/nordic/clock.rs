@@ -4,9 +4,8 @@
 //! the difference is accuracy, which is not modelled. The 32.768 kHz clock runs only after LFCLKSTART; RTCs need it.
 
 use twinboard_sim::fault::SharedFault;
-use twinboard_sim::time::Time;
 
-use super::peripheral::{CYCLE_PS, Cx, NEVER, us};
+use super::peripheral::{Cx, NEVER, us};
 use super::table::Series;
 use crate::fault::clock::ClockFaults;
 
@@ -221,7 +220,7 @@ impl Clock {
                 if self.hf_running {
                     self.hf_due = soon;
                 } else if !self.hfclkrun {
-                    let dead = self.faults.stays_dead(Time(cx.now.saturating_mul(CYCLE_PS)));
+                    let dead = self.faults.stays_dead(cx.time());
                     self.hf_due = if dead { NEVER } else { cx.now + hfxo_start };
                 } else if self.hf_due != NEVER {
                     self.hf_due = cx.now + hfxo_start;

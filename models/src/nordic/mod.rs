@@ -21,6 +21,7 @@ mod egu;
 mod ficr;
 mod gpio;
 mod gpiote;
+mod hfclk;
 mod inert;
 pub(crate) mod line;
 mod mpu;

@@ -8,11 +8,11 @@
 use twinboard_sim::activity::Activity;
 use twinboard_sim::bus::Size;
 use twinboard_sim::cpu::memory::Memory;
-use twinboard_sim::time::{Span, Time};
 
 use super::acl::Acl;
 use super::clock::LfClk;
-use super::peripheral::{CYCLE_PS, Cx, Events, NEVER, Peripheral, Reset, us};
+use super::hfclk::HfClk;
+use super::peripheral::{Cx, Events, NEVER, Peripheral, Reset, us};
 use crate::fault::flash::{Begin, SharedFlashFaults, Work};
 
 const READY: u32 = 0x400;
@@ -98,6 +98,8 @@ pub struct Nvmc {
     /// Words that wait for the running one, and how long each takes. Beyond the first, the bus would make the writer wait.
     queue: Vec<(Operation, u64)>,
     faults: Option<SharedFlashFaults>,
+    /// The chip's time, as the rest of the board sees it.
+    pub hfclk: HfClk,
     /// An operation has begun in which power will be lost: the board has to know.
     cut_begun: bool,
 }
@@ -119,6 +121,7 @@ impl Nvmc {
             activity: FlashActivity::default(),
             queue: Vec::with_capacity(4),
             faults: None,
+            hfclk: HfClk::default(),
             cut_begun: false,
         }
     }
@@ -178,13 +181,13 @@ impl Nvmc {
             Operation::EraseAll => Work::Erase(0..self.spec.size),
             Operation::Slice => return Some(usual),
         };
-        let at = Time(start.saturating_mul(CYCLE_PS));
-        match faults.lock().begins(at, &work, Span(usual * CYCLE_PS)) {
+        let at = self.hfclk.time(start);
+        match faults.lock().begins(at, &work, self.hfclk.span(usual)) {
             Begin::Refused => None,
-            Begin::Takes(span) => Some(span.0.div_ceil(CYCLE_PS)),
+            Begin::Takes(span) => Some(self.hfclk.cycles(span)),
             Begin::Cut(span) => {
                 self.cut_begun = true;
-                Some(span.0.div_ceil(CYCLE_PS))
+                Some(self.hfclk.cycles(span))
             }
         }
     }
@@ -202,7 +205,7 @@ impl Nvmc {
             Operation::Write { .. } => &self.activity.program,
             Operation::Erase { .. } | Operation::EraseAll | Operation::Slice => &self.activity.erase,
         };
-        record.note(Time(self.began.saturating_mul(CYCLE_PS)), Time(end.min(now).saturating_mul(CYCLE_PS)));
+        record.note(self.hfclk.time(self.began), self.hfclk.time(end.min(now)));
     }
 
     /// The cycle at which the controller is idle again; `now` or earlier if it is.
@@ -315,7 +318,7 @@ impl Nvmc {
     }
 
     fn finish(&mut self, memory: &mut Memory, operation: Operation, end: u64) {
-        let at = Time(end.saturating_mul(CYCLE_PS));
+        let at = self.hfclk.time(end);
         if let Operation::Write { address, value } = operation {
             let old = memory.read(address, Size::Word).unwrap_or(0);
             let word = match &self.faults {
@@ -524,7 +527,7 @@ mod tests {
         let activity = nvmc.activity().clone();
         activity.erase.record(true);
         activity.program.record(true);
-        let at = |cycle: u64| Time(cycle * CYCLE_PS);
+        let at = |cycle| HfClk::default().time(cycle);
         nvmc.write(&mut bench.cx(), CONFIG, WEN);
         for address in [0x100, 0x104, 0x108] {
             assert!(nvmc.store(0, address, Size::Word, 0));

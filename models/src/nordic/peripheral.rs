@@ -17,6 +17,7 @@
 //! whoever owns it carries them on.
 
 use twinboard_sim::cpu::memory::Memory;
+use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{I2cSignal, SerialFrame};
 
 use super::clock::LfClk;
@@ -27,7 +28,7 @@ use crate::parts::i2c::I2cBus;
 
 /// Cycles (of 1/64 MHz, the family's unit of time) in one cycle of PCLK16M, the clock that tasks, events and the PPI work with.
 pub const PCLK16M: u64 = 4;
-/// Length of a cycle in picoseconds (64 MHz).
+/// Length of a cycle in picoseconds (64 MHz), as the chip itself takes it; what it is outside, `HfClk` says.
 pub const CYCLE_PS: u64 = 15_625;
 /// "Nothing is scheduled", as a cycle.
 pub const NEVER: u64 = u64::MAX;
@@ -102,6 +103,18 @@ pub struct Cx<'a> {
 }
 
 impl Cx<'_> {
+    /// The time of what happens, as the rest of the board knows it.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.pins.hfclk.time(self.now)
+    }
+
+    /// How many cycles it takes until `span` is over.
+    #[must_use]
+    pub fn cycles(&self, span: Span) -> u64 {
+        self.pins.hfclk.cycles(span)
+    }
+
     /// Asks for something that happens after this instruction.
     pub fn ask(&mut self, request: Request) {
         self.request.get_or_insert(request);
@@ -179,7 +192,7 @@ pub trait Peripheral: Send {
         None
     }
 
-    /// A character starts on the net of `pin`, `start_ps` picoseconds after power-on.
+    /// A character starts on the net of `pin`, `start_ps` of the chip's own picoseconds after power-on.
     fn serial(&mut self, _cx: &mut Cx<'_>, _pin: u8, _start_ps: u64, _frame: SerialFrame) {}
 
     /// Another chip does a step of a transfer on the I2C bus whose SDA is `pin`.

@@ -6,9 +6,10 @@
 //! Some pins have more to them than levels: parts (see [`AnalogPart`]) give them voltages, and make a pin that held its
 //! net low and lets it go rise only after a while.
 
-use twinboard_sim::time::{Span, Time};
+use twinboard_sim::time::Span;
 use twinboard_sim::wire::{Drive, Edge, I2cSignal, Level, PinId, SerialFrame, Signal};
 
+use super::hfclk::HfClk;
 use super::peripheral::CYCLE_PS;
 use crate::parts::PinObserver;
 use crate::parts::analog::{AnalogPart, ChipPins, SUPPLY_UV};
@@ -107,12 +108,14 @@ struct Pin {
     /// Microvolts that somebody holds against the pin from outside.
     held: Option<u32>,
     charge: Charge,
-    /// The last character that began on the net, and when (ps).
+    /// The last character that began on the net, and when, in the chip's own picoseconds.
     serial: Option<(u64, SerialFrame)>,
 }
 
 /// All pins of the chip, numbered through its ports: P0.00 is 0, P1.00 is 32.
 pub struct Pins {
+    /// The chip's time, as the rest of the board sees it.
+    pub hfclk: HfClk,
     pins: Vec<Pin>,
     levels: u64,
     changed: u64,
@@ -160,6 +163,7 @@ impl Pins {
     #[must_use]
     pub fn new(count: usize) -> Pins {
         Pins {
+            hfclk: HfClk::default(),
             pins: vec![Pin::default(); count.min(64)],
             levels: 0,
             changed: 0,
@@ -230,7 +234,7 @@ impl Pins {
     fn drive_probe(&mut self, now: u64) {
         let Some(probe) = &mut self.probe else { return };
         let drive = |pin: u8| self.pins[usize::from(pin)].drive;
-        probe.wire.drive(Time(now * CYCLE_PS), drive(probe.swclk), drive(probe.swdio));
+        probe.wire.drive(self.hfclk.time(now), drive(probe.swclk), drive(probe.swdio));
         let levels =
             u64::from(drive(probe.swclk) == Drive::High) << probe.swclk | u64::from(probe.wire.level()) << probe.swdio;
         // A bang of bits is not to wake everybody who looks at pins, unless the program asked for it.
@@ -311,9 +315,9 @@ impl Pins {
 
     /// A peripheral that has taken `pin` pulses it too fast to follow: `high` of each `period` (cycles) it is high.
     pub fn pulse(&mut self, now: u64, pin: u8, period: u64, high: u64) {
-        let at = Time(now * CYCLE_PS);
+        let (at, period, high) = (self.hfclk.time(now), self.hfclk.span(period), self.hfclk.span(high));
         for observer in &mut self.observers {
-            observer.pulses(at, PinId(pin.into()), Span(period * CYCLE_PS), Span(high * CYCLE_PS));
+            observer.pulses(at, PinId(pin.into()), period, high);
         }
     }
 
@@ -325,14 +329,14 @@ impl Pins {
         }
     }
 
-    /// A peripheral sends a character on `pin`, which it has taken and holds high.
+    /// A peripheral sends a character on `pin`, which it has taken and holds high. Its bits have the chip's own length.
     pub fn send(&mut self, now: u64, pin: u8, frame: SerialFrame) {
-        self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Serial(frame) });
+        self.put(now, pin, Signal::Serial(self.hfclk.sent(frame)));
     }
 
     /// A peripheral does a step of a transfer on the I2C bus whose SDA is `pin`.
     pub fn send_i2c(&mut self, now: u64, pin: u8, step: I2cSignal) {
-        self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::I2c(step) });
+        self.put(now, pin, Signal::I2c(step));
     }
 
     /// Somebody holds so many microvolts against `pin`, or nothing any more.
@@ -351,7 +355,7 @@ impl Pins {
             Drive::Low => return Some(0),
             Drive::Released | Drive::PullUp | Drive::PullDown => {}
         }
-        let at = Time(now * CYCLE_PS);
+        let at = self.hfclk.time(now);
         let part = || self.parts.iter().find_map(|part| part.voltage(self, pin, at));
         p.held.or_else(part).or_else(|| match Level::resolve([p.drive, p.outside, p.part]) {
             Level::High => Some(self.vdd),
@@ -393,7 +397,7 @@ impl Pins {
         }
     }
 
-    /// A character begins on the net of `pin`.
+    /// A character begins on the net of `pin`; times are the chip's own.
     pub fn outside_serial(&mut self, pin: u8, start_ps: u64, frame: SerialFrame) {
         if let Some(p) = self.pins.get_mut(usize::from(pin)) {
             p.serial = Some((start_ps, frame));
@@ -466,14 +470,14 @@ impl Pins {
             let before = std::mem::replace(&mut p.drive, drive);
             if self.probe_pins >> pin & 1 == 1 {
                 self.drive_probe(now);
-                self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
+                self.put(now, pin, Signal::Drive(drive));
                 return;
             }
             if !self.parts.is_empty() {
                 self.charge(now, pin, before);
             }
             self.relevel(pin);
-            self.put(Edge { at: Time(now * CYCLE_PS), pin: PinId(pin.into()), signal: Signal::Drive(drive) });
+            self.put(now, pin, Signal::Drive(drive));
         }
     }
 
@@ -481,13 +485,13 @@ impl Pins {
     fn charge(&mut self, now: u64, pin: u8, before: Drive) {
         let drive = self.drive(pin);
         let let_go = before == Drive::Low && matches!(drive, Drive::Released | Drive::PullUp);
-        let at = Time(now * CYCLE_PS);
+        let at = self.hfclk.time(now);
         let rise = if let_go { self.parts.iter().find_map(|part| part.rise(self, pin, at)) } else { None };
         self.rising.retain(|rising| rising.1 != pin);
         let p = &mut self.pins[usize::from(pin)];
         if let Some(span) = rise {
             p.charge = Charge::Rising;
-            self.rising.push((now + span.0.div_ceil(CYCLE_PS), pin));
+            self.rising.push((now + self.hfclk.cycles(span), pin));
         } else {
             p.charge = Charge::None;
         }
@@ -509,7 +513,8 @@ impl Pins {
         }
     }
 
-    fn put(&mut self, edge: Edge) {
+    fn put(&mut self, now: u64, pin: u8, signal: Signal) {
+        let edge = Edge { at: self.hfclk.time(now), pin: PinId(pin.into()), signal };
         for observer in &mut self.observers {
             observer.edge(&edge);
         }
@@ -525,6 +530,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use twinboard_sim::debug::{SwdRequest, SwdTiming, SwdTransfer, SwdWire};
+    use twinboard_sim::time::Time;
 
     use super::*;
 

@@ -15,7 +15,7 @@ mod format;
 mod reception;
 pub mod registers;
 
-use twinboard_sim::time::{Span, Time};
+use twinboard_sim::time::Span;
 
 use super::clock::LfClk;
 use super::inert::Inert;
@@ -257,7 +257,7 @@ impl Radio {
         self.proceed(&current);
         self.current = Some(current);
         self.sent.push(Transmission {
-            start: Time(cx.now * CYCLE_PS),
+            start: cx.time(),
             mhz: self.mhz(),
             modulation,
             dbm: self.registers.get(TXPOWER) as u8 as i8,

@@ -17,7 +17,7 @@ use super::clock::LfClk;
 use super::gpio::Gpio;
 use super::gpiote::Gpiote;
 use super::nvmc::Nvmc;
-use super::peripheral::{CYCLE_PS, Cx, EVENTS, NEVER, PCLK16M, Peripheral, Request, Reset};
+use super::peripheral::{Cx, EVENTS, NEVER, PCLK16M, Peripheral, Request, Reset};
 use super::pins::Pins;
 use super::power_clock::PowerClock;
 use super::ppi::{Ppi, bits};
@@ -199,14 +199,26 @@ impl Soc {
     /// A device on the I2C bus may have changed what it does to the interrupt line.
     fn i2c_settle(&mut self, now: u64) {
         if !self.i2c.lines.is_empty() {
-            let time = Time(now * CYCLE_PS);
+            let time = self.pins.hfclk.time(now);
             for line in &self.i2c.lines {
                 self.pins.part(line.pin, self.i2c.drive(line, time));
             }
             let next = self.i2c.next_event(time);
-            self.i2c_due = if next == Time::NEVER { NEVER } else { next.0.div_ceil(CYCLE_PS) };
+            self.i2c_due = if next == Time::NEVER { NEVER } else { self.pins.hfclk.cycle(next) };
             self.earliest = self.earliest.min(self.i2c_due);
         }
+    }
+
+    /// From cycle `now` on, the chip's time is fast by so many parts per million.
+    pub(super) fn set_clock_offset(&mut self, now: u64, ppm: i32) {
+        self.pins.hfclk.set_offset(now, ppm);
+        self.nvmc.hfclk = self.pins.hfclk;
+        let hfclk = self.pins.hfclk;
+        for (cycle, edge) in &mut self.incoming {
+            *cycle = hfclk.cycle(edge.at).max(now);
+        }
+        self.i2c_settle(now);
+        self.earliest = self.earliest.min(self.next_edge());
     }
 
     /// Nothing happens by itself before this cycle.
@@ -223,7 +235,7 @@ impl Soc {
 
     /// Something happens to the net of a pin; it takes effect when the chip comes to its time.
     pub fn receive(&mut self, edge: Edge) {
-        let cycle = edge.at.0.div_ceil(CYCLE_PS);
+        let cycle = self.pins.hfclk.cycle(edge.at);
         let place = self.incoming.partition_point(|(at, _)| *at <= cycle);
         self.incoming.insert(place, (cycle, edge));
         self.earliest = self.earliest.min(cycle);
@@ -462,11 +474,12 @@ impl Soc {
                 self.pins_settle(now, memory, irq);
             }
             Signal::Serial(frame) => {
-                self.pins.outside_serial(pin, edge.at.0, frame);
+                let (start, frame) = self.pins.hfclk.heard(now, edge.at, frame);
+                self.pins.outside_serial(pin, start, frame);
                 for i in 0..self.watchers.len() {
                     let slot = self.watchers[i];
                     let (device, mut cx) = self.slot(slot, now, memory);
-                    device.serial(&mut cx, pin, edge.at.0, frame);
+                    device.serial(&mut cx, pin, start, frame);
                     self.settle(slot, now, memory, irq);
                 }
             }

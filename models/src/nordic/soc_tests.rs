@@ -102,7 +102,7 @@ fn a_ppi_channel_triggers_its_task_one_peripheral_clock_after_the_event() {
     master.write(TIMER0, 1);
     master.sleep_until(us(200));
     let edges: Vec<_> = master.soc.pins.edges().iter().map(|e| (e.at, e.pin, e.signal)).collect();
-    let at = Time((us(100) + PCLK16M) * CYCLE_PS);
+    let at = Time::ZERO + Span::us(100) + Span::ps(PCLK16M * 15_625);
     assert_eq!(edges, [(at, PinId(28), Signal::Drive(Drive::High))]);
 }
 

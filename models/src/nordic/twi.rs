@@ -6,10 +6,10 @@
 //! when the byte is over. A byte before a stop is not acknowledged. Without either, the next byte comes when RXD has
 //! been read.
 
-use twinboard_sim::time::{Span, Time};
+use twinboard_sim::time::Span;
 
 use super::inert::Inert;
-use super::peripheral::{CYCLE_PS, Cx, NEVER, PCLK16M, Psel, SHORTS};
+use super::peripheral::{Cx, NEVER, PCLK16M, Psel, SHORTS};
 
 const STARTRX: u32 = 0x000;
 const STARTTX: u32 = 0x008;
@@ -204,7 +204,7 @@ impl Twi {
                 let address = (registers.get(ADDRESS) & 0x7F) as u8;
                 match if is_on { cx.i2c.find(address) } else { None } {
                     Some(device) if self.stretches(cx, device) => {}
-                    Some(device) if cx.i2c.start(Time(cx.now * CYCLE_PS), device) => {
+                    Some(device) if cx.i2c.start(cx.time(), device) => {
                         self.byte_over(registers, cx.now, read, device);
                     }
                     _ => self.fail(registers, cx.now, ANACK),
@@ -221,7 +221,7 @@ impl Twi {
                 if self.stretches(cx, device) {
                     return;
                 }
-                let time = Time(cx.now * CYCLE_PS);
+                let time = cx.time();
                 if read {
                     if std::mem::replace(&mut self.unread, true) {
                         registers.set(ERRORSRC, registers.get(ERRORSRC) | OVERRUN);
@@ -243,10 +243,10 @@ impl Twi {
     /// Whether SCL is held low now, before the address or the byte is over.
     fn stretches(&mut self, cx: &Cx<'_>, device: usize) -> bool {
         let over = std::mem::take(&mut self.stretched);
-        let span = if over { Span::ZERO } else { cx.i2c.stretch(Time(cx.now * CYCLE_PS), device) };
+        let span = if over { Span::ZERO } else { cx.i2c.stretch(cx.time(), device) };
         self.stretched = span > Span::ZERO;
         if self.stretched {
-            self.due = cx.now + span.0.div_ceil(CYCLE_PS);
+            self.due = cx.now + cx.cycles(span);
         }
         self.stretched
     }

@@ -10,12 +10,12 @@
 //! that have one disable the master.
 
 use twinboard_sim::bus::Size;
-use twinboard_sim::time::{Span, Time};
+use twinboard_sim::time::Span;
 use twinboard_sim::wire::I2cSignal;
 
 use super::clock::LfClk;
 use super::inert::{Inert, InertSpec};
-use super::peripheral::{CYCLE_PS, Cx, Events, NEVER, PCLK16M, Peripheral, Psel, Reset, SHORTS};
+use super::peripheral::{Cx, Events, NEVER, PCLK16M, Peripheral, Psel, Reset, SHORTS};
 
 const STARTRX: u32 = 0x000;
 const STARTTX: u32 = 0x008;
@@ -205,7 +205,7 @@ impl Twim {
         // A chip that is in the middle of a transfer sees that it is over, also if the next one is none of its.
         if transfer.slave == Slave::Chip || self.open {
             self.open = transfer.slave == Slave::Chip;
-            let bit = Span(self.clock() * CYCLE_PS);
+            let bit = cx.pins.hfclk.span(self.clock());
             self.send(cx, I2cSignal::Start { address, read: transfer.direction == Direction::Rx, bit });
         }
         self.transfer = Some(transfer);
@@ -238,22 +238,22 @@ impl Twim {
         if let Slave::Device(device) = transfer.slave
             && !std::mem::take(&mut self.stretched)
         {
-            let span = cx.i2c.stretch(Time(cx.now * CYCLE_PS), device);
+            let span = cx.i2c.stretch(cx.time(), device);
             if span > Span::ZERO {
                 self.stretched = true;
-                self.byte_due = cx.now + span.0.div_ceil(CYCLE_PS);
+                self.byte_due = cx.now + cx.cycles(span);
                 return;
             }
         }
         if !transfer.addressed {
             match transfer.slave {
-                Slave::Device(device) if cx.i2c.start(Time(cx.now * CYCLE_PS), device) => {}
+                Slave::Device(device) if cx.i2c.start(cx.time(), device) => {}
                 Slave::Chip if self.answer == Answer::Acknowledge(true) => {}
                 _ => return self.fail(cx, ANACK),
             }
             transfer.addressed = true;
         } else {
-            let (time, at) = (Time(cx.now * CYCLE_PS), transfer.ptr.wrapping_add(transfer.amount));
+            let (time, at) = (cx.time(), transfer.ptr.wrapping_add(transfer.amount));
             transfer.amount += 1;
             self.registers.set(transfer.direction.ends().2, transfer.amount);
             match transfer.direction {

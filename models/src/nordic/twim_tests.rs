@@ -2,6 +2,7 @@
 
 use twinboard_sim::wire::{PinId, Signal};
 
+use super::super::hfclk::HfClk;
 use super::super::nrf52833::SERIAL;
 use super::super::peripheral::testing::Bench;
 use super::super::peripheral::us;
@@ -139,7 +140,7 @@ impl Chip {
         loop {
             for edge in bench.pins.edges().drain(..) {
                 if let Signal::I2c(step) = edge.signal {
-                    let now = edge.at.0 / CYCLE_PS;
+                    let now = HfClk::default().cycle(edge.at);
                     assert_eq!(edge.pin, PinId(16), "SDA");
                     self.heard.push((now, step));
                     let delay = self.delay;

@@ -5,11 +5,10 @@
 //! is over on the wire.
 
 use twinboard_sim::bus::Size;
-use twinboard_sim::time::Time;
 use twinboard_sim::wire::I2cSignal;
 
 use super::inert::Inert;
-use super::peripheral::{CYCLE_PS, Cx, NEVER, PCLK16M, Psel, SHORTS};
+use super::peripheral::{Cx, NEVER, PCLK16M, Psel, SHORTS};
 use crate::parts::i2c_slave::{Heard, I2cSlave, Reply};
 
 const STOP: u32 = 0x014;
@@ -102,10 +101,6 @@ impl Default for Twis {
     }
 }
 
-fn cycle(time: Time) -> u64 {
-    time.0.div_ceil(CYCLE_PS)
-}
-
 /// Which of the two addresses `address` is, if CONFIG enables it.
 fn matching(registers: &Inert, address: u8) -> Option<u32> {
     let config = registers.get(CONFIG);
@@ -180,7 +175,8 @@ impl Twis {
     pub fn hear(&mut self, cx: &mut Cx<'_>, registers: &mut Inert, step: I2cSignal) {
         // The byte before is over, whatever the time on the wires says.
         self.is_over(cx, registers);
-        let at = Time(cx.now * CYCLE_PS);
+        let at = cx.time();
+        let hfclk = cx.pins.hfclk;
         let Some(heard) = self.slave.hear(at, step, |address| matching(registers, address).is_some()) else { return };
         match heard {
             Heard::Addressed { address, read, over } => {
@@ -188,7 +184,7 @@ impl Twis {
                 registers.set(MATCH, matching(registers, address).unwrap_or(0));
                 let step = self.slave.answer(Reply::Ack);
                 send(cx, registers, step);
-                self.over = Some((cycle(over), Over::Address { read }));
+                self.over = Some((hfclk.cycle(over), Over::Address { read }));
             }
             Heard::Left => self.finish(),
             Heard::Stopped => {
@@ -196,11 +192,11 @@ impl Twis {
                 self.soon(cx.now, STOPPED);
             }
             Heard::Written { byte, over } => {
-                self.question = Some(Question::Take(byte, cycle(over)));
+                self.question = Some(Question::Take(byte, hfclk.cycle(over)));
                 self.answer(cx, registers);
             }
             Heard::Wanted { over } => {
-                self.question = Some(Question::Give(cycle(over)));
+                self.question = Some(Question::Give(hfclk.cycle(over)));
                 self.answer(cx, registers);
             }
             Heard::Acknowledged(_) => {}

@@ -3,6 +3,7 @@
 pub mod air;
 pub mod analog;
 pub mod battery;
+pub mod cycles;
 pub mod fxos8700;
 pub mod i2c;
 pub mod i2c_slave;

@@ -1,8 +1,9 @@
 //! The receiving half: what arrives at the antenna, which packet the radio locks on to, and what it makes of it.
 
+use super::super::hfclk::HfClk;
 use super::format::{Address, Decoded, Format};
 use super::registers::*;
-use super::{CYCLE_PS, Current, Cx, Moment, NEVER, Radio, State, Transmission, cycles};
+use super::{Current, Cx, Moment, NEVER, Radio, State, Transmission, cycles};
 use crate::parts::air::{Modulation, Reception};
 
 /// Strength of the noise on every channel, in dBm.
@@ -34,14 +35,14 @@ pub(super) struct Incoming {
 }
 
 impl Radio {
-    /// A transmission arrives at the antenna; its time is the chip's.
-    pub fn hear(&mut self, reception: Reception) {
+    /// A transmission arrives at the antenna of a chip whose time is `hfclk`.
+    pub fn hear(&mut self, hfclk: HfClk, reception: Reception) {
         let (from, to) = (reception.transmission.start, reception.transmission.end());
         let soonest = from + Transmission::SOONEST;
-        let (start, end) = (from.0.div_ceil(CYCLE_PS), to.0.div_ceil(CYCLE_PS));
+        let (start, end) = (hfclk.cycle(from), hfclk.cycle(to));
         self.heard.retain(|other| other.due != NEVER || other.end > start);
         if self.heard.len() < super::MOST_HEARD {
-            self.heard.push(Heard { reception, start, end, due: soonest.0.div_ceil(CYCLE_PS) });
+            self.heard.push(Heard { reception, start, end, due: hfclk.cycle(soonest) });
             self.plan_heard();
         }
     }

@@ -1,8 +1,10 @@
 //! Two radios, each on its bench, and an ether between them.
 
+use super::super::hfclk::HfClk;
 use super::super::peripheral::testing::Bench;
 use super::*;
 use crate::parts::air::Reception;
+use twinboard_sim::time::Time;
 
 const PACKET: u32 = 0x2000_0100;
 
@@ -83,7 +85,7 @@ impl Station {
     }
 
     fn hear(&mut self, transmission: Transmission, dbm: i16) {
-        self.radio.hear(Reception { transmission, dbm });
+        self.radio.hear(HfClk::default(), Reception { transmission, dbm });
     }
 }
 
@@ -253,7 +255,7 @@ fn a_second_packet_on_the_channel_damages_the_first_unless_it_is_much_weaker() {
         b.listen();
         let packet = a.send(HELLO);
         let mut second = packet.clone();
-        second.start = Time(us(250) * CYCLE_PS);
+        second.start = Time::ZERO + Span::us(250);
         b.hear(packet, -50);
         b.hear(second, other);
         b.wait(event::END);

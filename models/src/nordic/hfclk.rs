@@ -1,0 +1,75 @@
+//! HFCLK as the chip's time: cycles of 64 MHz inside, picoseconds outside.
+//!
+//! All of the family counts cycles, the 32.768 kHz clock too: whatever it is made from, it is calibrated against HFCLK or
+//! synthesized from it. So a chip whose clock is off is off as a whole, and only what goes out of it or comes into it
+//! tells. Who measures picoseconds inside (the UART's receiver) measures the chip's *own* ones, of which a cycle always
+//! has [`CYCLE_PS`].
+
+use twinboard_sim::time::{Span, Time};
+use twinboard_sim::wire::SerialFrame;
+
+use super::peripheral::{CYCLE_PS, NEVER};
+use crate::parts::cycles::{CycleClock, Rate};
+
+const NOMINAL: Rate = Rate::hz(64_000_000);
+
+/// The conversion between a chip's cycles and the board's time.
+#[derive(Clone, Copy, Debug)]
+pub struct HfClk(CycleClock);
+
+impl Default for HfClk {
+    fn default() -> HfClk {
+        HfClk(CycleClock::new(NOMINAL))
+    }
+}
+
+impl HfClk {
+    /// From cycle `now` on, which is not before the last change, it is fast by so many parts per million.
+    pub fn set_offset(&mut self, now: u64, ppm: i32) {
+        self.0.change(now, if ppm == 0 { NOMINAL } else { NOMINAL.offset(ppm) });
+    }
+
+    /// When cycle `cycle` begins; never if it is [`NEVER`].
+    #[inline]
+    #[must_use]
+    pub fn time(&self, cycle: u64) -> Time {
+        if cycle == NEVER { Time::NEVER } else { self.0.time(cycle) }
+    }
+
+    /// The first cycle that begins at `time` or later. For [`Time::NEVER`] it is one that is never reached, and before
+    /// [`NEVER`].
+    #[inline]
+    #[must_use]
+    pub fn cycle(&self, time: Time) -> u64 {
+        self.0.cycle_at(Time(time.0.min(u64::MAX - 1)))
+    }
+
+    /// How long `cycles` cycles last now.
+    #[must_use]
+    pub fn span(&self, cycles: u64) -> Span {
+        self.0.span(cycles)
+    }
+
+    /// How many cycles it takes now until `span` is over.
+    #[must_use]
+    pub fn cycles(&self, span: Span) -> u64 {
+        self.0.cycles(span)
+    }
+
+    /// A character of the chip's own picoseconds, as the wire carries it.
+    #[must_use]
+    pub fn sent(&self, frame: SerialFrame) -> SerialFrame {
+        SerialFrame { bit: Span(self.0.span(frame.bit.0).0 / CYCLE_PS), ..frame }
+    }
+
+    /// When a character began, in the chip's own picoseconds, that began on the wire at `start`, and the character in
+    /// these; it is cycle `now`.
+    #[must_use]
+    pub fn heard(&self, now: u64, start: Time, frame: SerialFrame) -> (u64, SerialFrame) {
+        let ago = self.0.parts(self.time(now).since(start), CYCLE_PS);
+        (
+            now.saturating_mul(CYCLE_PS).saturating_sub(ago),
+            SerialFrame { bit: Span(self.0.parts(frame.bit, CYCLE_PS)), ..frame },
+        )
+    }
+}
