@@ -18,13 +18,13 @@ use twinboard_usbip::host::serial::LineCoding;
 
 use crate::bench::built_in;
 
-const ECHO_V1: &[u8] = include_bytes!("../../firmware/nrf51822/echo-115200.hex");
-const ECHO_V2: &[u8] = include_bytes!("../../firmware/nrf52833/echo-115200.hex");
+pub const ECHO_V1: &[u8] = include_bytes!("../../firmware/nrf51822/echo-115200.hex");
+pub const ECHO_V2: &[u8] = include_bytes!("../../firmware/nrf52833/echo-115200.hex");
 const OWN_V2_2: &[u8] = include_bytes!("../../firmware/nrf52820/interface.hex");
 
 const SOON: Span = Span::secs(1);
-const TO_TARGET: &str = "UART_TO_TARGET";
-const FROM_TARGET: &str = "UART_FROM_TARGET";
+pub const TO_TARGET: &str = "UART_TO_TARGET";
+pub const FROM_TARGET: &str = "UART_FROM_TARGET";
 
 pub fn always() -> Plan {
     Plan { lasting: Lasting::Always, ..Plan::default() }
@@ -59,7 +59,7 @@ pub fn adi<'h>(host: &'h mut Host<Powered>, board: &str) -> Adi<'h, Powered> {
 }
 
 /// A board whose target sends back what it hears.
-fn echo(board: &str) -> Host<Powered> {
+pub fn echo(board: &str) -> Host<Powered> {
     let program = if board == "microbit-v1" { ECHO_V1 } else { ECHO_V2 };
     let image = Image::parse(Path::new("echo.hex"), program, BlockIds(&[]), 0).expect("an image");
     let file = BoardFile::built_in(board).expect("built in");
@@ -69,14 +69,14 @@ fn echo(board: &str) -> Host<Powered> {
     host
 }
 
-fn open(host: &mut Host<Powered>) {
+pub fn open(host: &mut Host<Powered>) {
     let mut serial = host.serial().expect("a serial port");
     serial.set_line_coding(LineCoding::new(115_200)).expect("takes it");
     serial.read_for(Span::ms(200)).expect("what was said before");
 }
 
 /// What comes back when `text` is sent.
-fn say(host: &mut Host<Powered>, text: &[u8]) -> Vec<u8> {
+pub fn say(host: &mut Host<Powered>, text: &[u8]) -> Vec<u8> {
     let mut serial = host.serial().expect("a serial port");
     serial.write(text, SOON).expect("is taken");
     serial.read_for(Span::ms(20)).expect("is open")
@@ -97,7 +97,7 @@ fn bits(byte: u8) -> Vec<bool> {
 /// What a receiver with bits of length 1 makes of one character whose bits have length `factor`: the bytes, and whether
 /// each stop bit was right. It starts at a falling edge, samples the middle of each bit, and looks for the next falling
 /// edge from the middle of the stop bit on.
-fn received(byte: u8, factor: f64) -> Vec<(u8, bool)> {
+pub fn received(byte: u8, factor: f64) -> Vec<(u8, bool)> {
     let sent = bits(byte);
     let level = |time: f64| time < 0.0 || sent.get((time / factor) as usize).copied().unwrap_or(true);
     let falls: Vec<f64> =
@@ -459,9 +459,9 @@ fn parameters_that_do_not_fit_the_board_are_named_with_what_there_is() {
     }
 }
 
-/// Every point of these families, with parameters that it takes.
+/// Every point of wires, and that of a clock that is off, with parameters that it takes.
 fn all_points() -> Vec<(&'static str, Params)> {
-    let families = ["swd.", "wire.", "uart.", "i2c."];
+    let families = ["swd.", "wire.", "uart.", "i2c.", "clock.offset"];
     let points = fault::points().filter(|point| families.iter().any(|family| point.name.starts_with(family)));
     let params = |needed: &[twinboard_sim::fault::ParamUse]| {
         let has = |param| needed.iter().any(|taken| taken.needed && taken.param == param);
@@ -470,6 +470,7 @@ fn all_points() -> Vec<(&'static str, Params)> {
             level: has(Param::Level).then_some(false),
             rate: has(Param::Rate).then_some(0.5),
             factor: has(Param::Factor).then_some(2.0),
+            ppm: has(Param::Ppm).then_some(20_000),
             ..Params::default()
         }
     };
@@ -477,7 +478,7 @@ fn all_points() -> Vec<(&'static str, Params)> {
 }
 
 /// Drops a program, says something, and gives back the trace of all wires.
-fn trace(
+pub fn trace(
     driver: twinboard_sim::board::Driver,
     faults: &[(&str, Params, Plan)],
     seed: u64,
@@ -510,7 +511,7 @@ fn faults_that_never_strike_leave_the_trace_as_it_is() {
     let (good, end, _) = trace(Stepped, &[], 1);
     assert!(good.edges() > 100_000);
     let points = all_points();
-    assert_eq!(points.len(), 19);
+    assert_eq!(points.len(), 20);
     // One begins too late; the other has every opportunity, and no luck.
     for plan in [Plan { start: Time::NEVER, ..Plan::default() }, Plan { probability: 0.0, ..always() }] {
         let faults: Vec<_> = points.iter().map(|(name, params)| (*name, params.clone(), plan.clone())).collect();

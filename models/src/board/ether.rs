@@ -83,7 +83,9 @@ impl Powered {
             Model::Nrf5(chip) => Some(chip.lock().silent_until(from)),
             Model::DapLink(_) | Model::Kinetis(_) => None,
         });
-        chips.min().unwrap_or(Time::NEVER)
+        // From where a clock is fast, it may be sooner.
+        let clock = self.faults.next_clock(self.board.now());
+        chips.min().unwrap_or(Time::NEVER).min(clock)
     }
 }
 

@@ -10,6 +10,7 @@ use twinboard_sim::time::{Span, Time};
 
 use super::powered::{Model, Powered};
 use super::wire_faults::OnWires;
+use crate::fault::clock::{MOST_OFF, Offsets};
 use crate::fault::flash::{FlashFaults, SharedFlashFaults};
 use crate::fault::power::{Blow, Outage, Timed};
 use crate::fault::usb::UsbFaults;
@@ -25,6 +26,8 @@ pub(super) struct Faults {
     flash: Vec<(usize, SharedFlashFaults)>,
     /// By time alone.
     timed: Vec<Timed>,
+    /// Clocks that are off.
+    clocks: Offsets,
     /// What takes the power away.
     outage: Outage,
     /// When power comes back, and whether it had only sagged.
@@ -41,6 +44,7 @@ impl Faults {
             wires,
             flash: Vec::new(),
             timed: Vec::new(),
+            clocks: Offsets::default(),
             outage: Outage::new(stop),
             back: None,
             pulses: Vec::new(),
@@ -52,8 +56,13 @@ impl Faults {
         let timed = self.timed.iter().map(Timed::next);
         let pulses = self.pulses.iter().map(|(end, _)| *end);
         let back = self.back.map(|(at, _)| at);
-        let others = self.usb.next().min(self.outage.next()).min(self.wires.next(now));
+        let others = self.usb.next().min(self.outage.next()).min(self.wires.next(now)).min(self.clocks.next(now));
         timed.chain(pulses).chain(back).min().unwrap_or(Time::NEVER).min(others)
+    }
+
+    /// When a chip's clock changes its frequency; `now`, if it is to do so now.
+    pub(super) fn next_clock(&self, now: Time) -> Time {
+        self.clocks.next(now)
     }
 }
 
@@ -63,6 +72,17 @@ impl Powered {
         let now = self.board.now();
         self.faults.usb.pass(now);
         self.faults.wires.pass(&mut self.board);
+        let powered = self.board.is_powered();
+        let Powered { board, chips, relay, faults, .. } = self;
+        faults.clocks.pass(now, powered, |index, ppm| {
+            let (name, model) = &chips[index];
+            // Brought to the board's time.
+            let _ = board.chip(name);
+            match (model, &*relay) {
+                (Model::DapLink(_), Some(relay)) => relay.lock().set_clock_offset(now, ppm),
+                _ => model.set_clock_offset(now, ppm),
+            }
+        });
         if let Some((_, sagged)) = self.faults.back.take_if(|(at, _)| *at <= now) {
             self.supply(|supply| supply.failed = false);
             if sagged {
@@ -188,6 +208,16 @@ impl Powered {
     fn arm_clock(&mut self, fault: &SharedFault) -> Result<(), ArmError> {
         let index = self.concerned(fault)?;
         let (name, model) = &self.chips[index];
+        if fault.point().name == "clock.offset" {
+            let ppm = fault.lock().params().ppm.unwrap_or(0);
+            if !(-MOST_OFF..=MOST_OFF).contains(&ppm) {
+                let reason = "no oscillator of such a chip is further off";
+                let message = format!("a ppm of -{MOST_OFF} to {MOST_OFF} was expected, not {ppm}: {reason}");
+                return Err(ArmError::Param { point: fault.point().name.into(), param: Param::Ppm, message });
+            }
+            self.faults.clocks.add(fault.clone(), index, name, self.board.now());
+            return Ok(());
+        }
         let armed = match model {
             Model::Nrf5(chip) => {
                 chip.lock().arm_clock(fault);

@@ -87,6 +87,15 @@ impl Model {
         }
     }
 
+    /// From `at` on, the chip's clock is fast by so many parts per million.
+    pub(super) fn set_clock_offset(&self, at: Time, ppm: i32) {
+        match self {
+            Model::DapLink(chip) => chip.lock().set_clock_offset(at, ppm),
+            Model::Nrf5(chip) => chip.lock().set_clock_offset(ppm),
+            Model::Kinetis(chip) => chip.lock().set_clock_offset(ppm),
+        }
+    }
+
     /// Only these pins can be seen by others.
     pub(super) fn export_pins(&self, pins: &[PinId]) {
         match self {

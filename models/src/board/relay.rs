@@ -57,6 +57,8 @@ pub struct Relay {
     attention: u64,
     /// What can go wrong with the chip's flash, whoever has it.
     flash_faults: Option<SharedFlashFaults>,
+    /// By how many parts per million the chip's clock is fast, whoever has it.
+    ppm: i32,
 }
 
 impl std::fmt::Debug for Relay {
@@ -86,6 +88,7 @@ impl Relay {
             vbus: false,
             attention: 0,
             flash_faults: None,
+            ppm: 0,
         }
     }
 
@@ -101,6 +104,15 @@ impl Relay {
             model.set_flash_faults(faults);
         }
         self.flash_faults = Some(faults.clone());
+    }
+
+    /// From `at` on, the chip's clock is fast by so many parts per million.
+    pub(super) fn set_clock_offset(&mut self, at: Time, ppm: i32) {
+        self.ppm = ppm;
+        self.native.lock().set_clock_offset(at, ppm);
+        if let Some(model) = self.successor() {
+            model.set_clock_offset(at, ppm);
+        }
     }
 
     /// The emulated chip, while it has the native one's place.
@@ -194,6 +206,10 @@ impl Relay {
         {
             let mut chip = chip.lock();
             chip.power_cycle(at);
+        }
+        model.set_clock_offset(at, self.ppm);
+        {
+            let mut chip = chip.lock();
             for (pin, drive) in &self.seen {
                 chip.receive(Edge { at, pin: PinId(pin.0 - SHIFT), signal: Signal::Drive(*drive) });
             }

@@ -28,8 +28,8 @@ use crate::parts::supply::SharedSupply;
 /// The shortest character that the UART can send: 7 bits at 1 Mbaud.
 const LOOKAHEAD: Span = Span::us(7);
 
-/// Makes the task of a chip that begins anew; kept for the next time.
-type Boot = Box<dyn Fn(Time) -> (Task, UsbDevice, Io) + Send>;
+/// Makes the task of a chip that begins anew, with a clock that is fast by so many parts per million; kept for the next time.
+type Boot = Box<dyn Fn(Time, i32) -> (Task, UsbDevice, Io) + Send>;
 
 /// An interface chip that runs DAPLink natively. Its pins are [`super::pins`].
 pub struct DapLink {
@@ -48,6 +48,8 @@ pub struct DapLink {
     /// Edges on their way to the chip's pins, in the order of their times.
     incoming: Vec<Edge>,
     sector: u32,
+    /// By how many parts per million its clock is fast.
+    ppm: i32,
 }
 
 impl DapLink {
@@ -93,12 +95,13 @@ impl DapLink {
         let its_leds = leds.clone();
         let (its_account, its_settings, its_relay) = (account.clone(), settings.clone(), relay.clone());
         let its_wire = wire.clone();
-        let boot: Boot = Box::new(move |at| {
+        let boot: Boot = Box::new(move |at, ppm| {
             its_relay.handed_over.store(false, Ordering::Relaxed);
             let mut handles = None;
             let task = Task::new(at, |clock| {
                 let usb = UsbDevice::new(clock.clone());
                 let uart = Uart::new(&config.personality().serial.uart, settings.clone());
+                uart.set_clock_offset(at, ppm);
                 let io = Io::new(clock.clone(), uart.clone()).with_leds(its_leds.clone());
                 handles = Some((usb.clone(), io.clone()));
                 let hardware = Hardware {
@@ -120,7 +123,7 @@ impl DapLink {
             (task, usb, io)
         });
         its_wire.lock().power_cycle();
-        let (task, usb, io) = boot(Time::ZERO);
+        let (task, usb, io) = boot(Time::ZERO, 0);
         DapLink {
             boot,
             wire: its_wire,
@@ -135,6 +138,7 @@ impl DapLink {
             leds,
             incoming: Vec::new(),
             sector,
+            ppm: 0,
         }
     }
 
@@ -179,8 +183,15 @@ impl DapLink {
     /// The chip's reset input gets a pulse that ends at `at`: the firmware begins anew.
     pub fn restart(&mut self, at: Time) {
         let button = self.io.button();
-        (self.task, self.usb, self.io) = (self.boot)(at);
+        (self.task, self.usb, self.io) = (self.boot)(at, self.ppm);
         self.io.set_button(button);
+    }
+
+    /// From `at` on, the chip's clock is fast by so many parts per million. All that tells is its serial port.
+    pub fn set_clock_offset(&mut self, at: Time, ppm: i32) {
+        self.ppm = ppm;
+        self.io.uart().set_clock_offset(at, ppm);
+        self.task.clock().notify();
     }
 
     /// What can go wrong with its firmware.
@@ -250,7 +261,7 @@ impl Chip for DapLink {
 
     fn power_cycle(&mut self, at: Time) {
         self.wire.lock().power_cycle();
-        (self.task, self.usb, self.io) = (self.boot)(at);
+        (self.task, self.usb, self.io) = (self.boot)(at, self.ppm);
         self.incoming.clear();
     }
 

@@ -88,6 +88,12 @@ impl Io {
         Io { pins: Arc::default(), uart, clock, leds: Leds::default(), i2c: I2cPort::default() }
     }
 
+    /// The UART.
+    #[must_use]
+    pub fn uart(&self) -> &Uart {
+        &self.uart
+    }
+
     /// The same pins with these LEDs on them.
     pub(super) fn with_leds(self, leds: Leds) -> Io {
         Io { leds, ..self }

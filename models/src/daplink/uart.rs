@@ -174,11 +174,23 @@ impl Line {
         SerialFrame { bit: self.bit, bits: bits | stop << count, count: count + self.stop_bits }
     }
 
+    /// The same made from a clock that is fast by so many parts per million.
+    fn offset(self, ppm: i32) -> Line {
+        Line { bit: shortened(self.bit, ppm), ..self }
+    }
+
     /// From the start of a character to the middle of its stop bit.
     fn until_stop(self) -> Span {
         let before = 1 + DATA_BITS + u8::from(self.parity.is_some());
         self.bit * u64::from(before) + self.bit / 2
     }
+}
+
+/// What takes `span` takes with a clock that is fast by so many parts per million, to the nearest picosecond.
+fn shortened(span: Span, ppm: i32) -> Span {
+    let million = 1_000_000u128;
+    let parts = u128::try_from(1_000_000 + i64::from(ppm)).unwrap_or(0).max(1);
+    Span(u64::try_from((u128::from(span.0) * million + parts / 2) / parts).unwrap_or(u64::MAX))
 }
 
 /// What was seen on the RX line lately.
@@ -215,7 +227,11 @@ struct Machine {
     /// The last configuration that was asked for, accepted or not.
     asked: Option<Format>,
     /// The transmitter's registers; kept when a new configuration is refused.
+    registers: Option<Line>,
+    /// What comes of them with the chip's clock.
     line: Option<Line>,
+    /// By how many parts per million that is fast.
+    ppm: i32,
     receiving: bool,
     seen: Waveform,
     /// The start edge of the character being received.
@@ -228,6 +244,11 @@ struct Machine {
 }
 
 impl Machine {
+    fn set_line(&mut self, registers: Option<Line>) {
+        self.registers = registers;
+        self.line = registers.map(|line| line.offset(self.ppm));
+    }
+
     fn clear(&mut self) {
         self.received.clear();
         self.to_send.clear();
@@ -292,7 +313,7 @@ impl Machine {
         if let Some(byte) = self.to_send.pop_front() {
             let frame = line.frame(byte);
             self.out.push(Edge { at, pin: pins::UART_TX, signal: Signal::Serial(frame) });
-            self.send_next = Some(at + frame.duration() + self.table.gap);
+            self.send_next = Some(at + frame.duration() + shortened(self.table.gap, self.ppm));
         }
     }
 }
@@ -309,7 +330,9 @@ impl Uart {
             table,
             settings,
             asked: None,
+            registers: None,
             line: None,
+            ppm: 0,
             receiving: false,
             seen: Waveform::default(),
             receive_start: None,
@@ -329,6 +352,15 @@ impl Uart {
                 machine.receive_start = Some(at);
             }
         }
+    }
+
+    /// From `at` on, the chip's clock is fast by so many parts per million. A character on its way keeps its length.
+    pub fn set_clock_offset(&self, at: Time, ppm: i32) {
+        let mut machine = self.0.lock();
+        machine.advance(at);
+        machine.ppm = ppm;
+        let registers = machine.registers;
+        machine.set_line(registers);
     }
 
     /// When the UART does anything by itself (chip's side).
@@ -361,7 +393,7 @@ impl Uart {
         let line = (table.line)(format);
         machine.receiving = line.is_some();
         if line.is_some() || !table.refuses {
-            machine.line = line;
+            machine.set_line(line);
             machine.send_next = machine.send_next.filter(|_| line.is_some());
         }
         line.is_some() || !table.refuses
@@ -607,6 +639,26 @@ mod tests {
         let bit = Span::ps(139 * 62_500);
         let frame = |byte: u8| SerialFrame { bit, bits: 1 << 9 | u16::from(byte) << 1, count: 10 };
         assert_eq!(sent, [(Time::ZERO, frame(b'a')), (Time::ZERO + bit * 10 + NRF52820.gap, frame(b'b'))]);
+    }
+
+    #[test]
+    fn a_clock_that_is_off_shortens_what_is_sent_and_moves_the_samples() {
+        // Bit 7 lasts from 8 to 9 bits after the edge, and is looked for after 8.5: a little more than half a bit is too much.
+        let bit = Span::ps(8_687_500);
+        for (ppm, heard) in [(50_000, 0x55), (-50_000, 0x55), (-62_000, 0xD5), (70_000, 0xD5)] {
+            let uart = configured();
+            uart.set_clock_offset(Time::ZERO, ppm);
+            let now = feed(&uart, &[0x55], bit);
+            assert_eq!(read(&uart, now)[0], heard, "{ppm}");
+            uart.write(now, b"ab");
+            let sent = sent(&uart, now + Span::ms(1));
+            let shorter = (8_687_500.0 * 1e6 / (1e6 + f64::from(ppm))).round() as u64;
+            assert_eq!(sent[0].1.bit, Span::ps(shorter));
+            assert!(sent[1].0 >= sent[0].0 + sent[0].1.duration());
+            uart.set_clock_offset(now + Span::ms(2), 0);
+            uart.write(now + Span::ms(2), b"c");
+            assert_eq!(self::sent(&uart, now + Span::ms(3))[0].1.bit, bit, "right again");
+        }
     }
 
     #[test]

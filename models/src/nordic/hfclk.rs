@@ -73,3 +73,63 @@ impl HfClk {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A character at 115200 baud: 139 periods of 16 MHz a bit.
+    const FRAME: SerialFrame = SerialFrame { bit: Span(8_687_500), bits: 0x282, count: 10 };
+
+    #[test]
+    fn with_the_right_frequency_the_chips_own_picoseconds_are_the_boards() {
+        let mut hfclk = HfClk::default();
+        for change in [0, 70_000, 0] {
+            hfclk.set_offset(1_000, change);
+        }
+        for cycle in [1_000, 1_001, 64_000_000] {
+            let begins = Time(cycle * CYCLE_PS);
+            assert_eq!(
+                (hfclk.time(cycle), hfclk.cycle(begins), hfclk.cycle(Time(begins.0 - 1))),
+                (begins, cycle, cycle)
+            );
+        }
+        assert_eq!(hfclk.sent(FRAME), FRAME);
+        assert_eq!(hfclk.heard(70_000, Time(1_000_000_007), FRAME), (1_000_000_007, FRAME));
+        assert_eq!((hfclk.time(NEVER), hfclk.cycle(Time::NEVER) < NEVER), (Time::NEVER, true));
+    }
+
+    #[test]
+    fn a_fast_chip_sends_short_bits_and_hears_long_ones() {
+        let mut hfclk = HfClk::default();
+        hfclk.set_offset(64_000, 25_000);
+        // 41 cycles in the time of 40.
+        assert_eq!(hfclk.time(64_000 + 41_000), Time::ZERO + Span::us(1_625));
+        assert_eq!(hfclk.sent(SerialFrame { bit: Span(41_000), ..FRAME }).bit, Span(40_000));
+        // It began 40 µs ago: 41 of the chip's.
+        let sent = SerialFrame { bit: Span::us(40), ..FRAME };
+        let (start, frame) = hfclk.heard(64_000 + 41_000, Time::ZERO + Span::us(1_585), sent);
+        assert_eq!((start, frame.bit), (105_000 * CYCLE_PS - 41_000_000, Span::us(41)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_cycle_is_found_again_by_its_time_and_time_never_goes_back(
+            changes in prop::collection::vec((-100_000i32..=100_000, 1u64..1 << 32), 1..6),
+        ) {
+            let (mut hfclk, mut now) = (HfClk::default(), 0);
+            for (ppm, cycles) in changes {
+                let before = hfclk.time(now);
+                hfclk.set_offset(now, ppm);
+                prop_assert_eq!(hfclk.time(now), before);
+                for cycle in [now, now + 1, now + cycles] {
+                    prop_assert_eq!(hfclk.cycle(hfclk.time(cycle)), cycle);
+                    prop_assert!(hfclk.time(cycle) < hfclk.time(cycle + 1));
+                }
+                now += cycles;
+            }
+        }
+    }
+}
