@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use twinboard_models::board::control::{ActError, Action, Answer};
 use twinboard_models::board::{
@@ -17,6 +19,7 @@ use twinboard_sim::pace;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::VcdSink;
 use twinboard_sim::usb::UsbPort;
+use twinboard_usbip::host::beside::{Attendant, Beside};
 use twinboard_usbip::pcap::Capture;
 
 use crate::cli::{BoardOptions, ClockMode};
@@ -39,6 +42,12 @@ pub struct Desk {
     /// Accidents of programs that were told.
     told: usize,
     recorder: Option<Recorder>,
+    /// Who acts on the board in its own time.
+    attendants: Vec<Box<dyn Attendant<Powered>>>,
+    /// Whether a client has the board's device, as far as somebody keeps this up to date.
+    present: Arc<AtomicBool>,
+    /// Nobody is told of accidents.
+    quiet: bool,
 }
 
 impl std::fmt::Debug for Desk {
@@ -134,7 +143,8 @@ pub fn power_on(name: &str, specimen: u32, boards: usize, options: &BoardOptions
         powered.press("reset", true).map_err(|error| Failure::input(error, "leave out --hold-reset"))?;
     }
     let state = options.state.clone();
-    Ok(Desk { powered, station: None, gdb, state, given: given.map(|given| given.image), recorder, label, told: 0 })
+    let given = given.map(|given| given.image);
+    Ok(Desk { gdb, state, given, recorder, label, quiet: false, ..Desk::of(powered, Arc::default()) })
 }
 
 /// Where USB traffic is recorded, if it is.
@@ -282,6 +292,61 @@ fn numbered(path: &Path, specimen: u32, several: bool) -> PathBuf {
 }
 
 impl Desk {
+    /// A board with nothing attached, of whose accidents nobody is told. `present` says whether a client has its device.
+    pub fn of(powered: Powered, present: Arc<AtomicBool>) -> Desk {
+        Desk {
+            powered,
+            station: None,
+            gdb: Vec::new(),
+            state: None,
+            given: None,
+            label: String::new(),
+            told: 0,
+            recorder: None,
+            attendants: Vec::new(),
+            present,
+            quiet: true,
+        }
+    }
+
+    /// From now on `attendant` acts on the board, too, until it never wants to be asked again.
+    pub fn attended_by(&mut self, attendant: Box<dyn Attendant<Powered>>) {
+        self.attendants.push(attendant);
+    }
+
+    /// Does something with the board, now.
+    pub fn beside<R>(&mut self, act: impl FnOnce(&mut Beside<'_, Powered>) -> R) -> R {
+        let present = self.present.load(Ordering::Relaxed);
+        let mut outgoing = Vec::new();
+        act(&mut Beside {
+            machine: &mut self.powered,
+            present,
+            received: None,
+            drive_bytes: 0,
+            outgoing: &mut outgoing,
+        })
+    }
+
+    /// Asks the attendants whose time has come.
+    fn attend(&mut self) {
+        if self.attendants.is_empty() {
+            return;
+        }
+        let mut attendants = std::mem::take(&mut self.attendants);
+        for attendant in &mut attendants {
+            if attendant.next() <= self.powered.now() {
+                self.beside(|beside| attendant.attend(beside));
+            }
+        }
+        attendants.retain(|attendant| attendant.next() != Time::NEVER);
+        self.attendants = attendants;
+    }
+
+    /// When an attendant wants to be asked next.
+    fn next_attendant(&self) -> Time {
+        self.attendants.iter().map(|attendant| attendant.next()).min().unwrap_or(Time::NEVER)
+    }
+
     /// What happens at the end: flash contents are saved if they shall survive, and what the models were asked for
     /// and do not have is told.
     pub fn put_away(mut self, specimen: u32) -> Result<(), Failure> {
@@ -323,6 +388,9 @@ impl Desk {
 
     /// Tells what went wrong with programs since the last time.
     fn tell_incidents(&mut self) {
+        if self.quiet {
+            return;
+        }
         let incidents = self.powered.incidents();
         for line in &incidents[self.told..] {
             eprintln!("twinboard: {}{line}", self.label);
@@ -340,11 +408,13 @@ impl Machine for Desk {
     }
 
     fn next_event(&self) -> Time {
-        let next = self.powered.next_event();
+        let next = self.powered.next_event().min(self.next_attendant());
         if self.gdb.is_empty() { next } else { next.min(self.now() + Desk::DEBUG_SLICE) }
     }
 
     fn advance(&mut self, until: Time) {
+        self.attend();
+        let until = until.min(self.next_attendant()).max(self.now());
         if self.gdb.is_empty() {
             self.let_pass(until);
             self.tell_incidents();

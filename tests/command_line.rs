@@ -218,3 +218,49 @@ fn a_benchmark_writes_a_report_that_compares_as_equal_to_itself_and_a_chart() {
     assert_eq!(code, 0);
     assert!(out.lines().nth(1).is_some_and(|line| line.trim_end().ends_with("+0.0%")), "{out}");
 }
+
+/// A scenario of the library whose host is Linux in the virtual machine.
+const IN_MACHINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library/vm-copy-succeeds-drop-fails.toml");
+
+#[test]
+fn a_scenario_whose_machine_cannot_start_fails_with_what_is_missing() {
+    let folder = TempDir::new().expect("a folder");
+    let (junit, evidence) = (folder.path().join("junit.xml"), folder.path().join("evidence"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinboard"));
+    // Without a PATH there is no QEMU, and nothing that would fetch a kernel.
+    command.env("PATH", "").args([
+        "scenario",
+        "run",
+        IN_MACHINE,
+        "--junit",
+        text(&junit),
+        "--evidence",
+        text(&evidence),
+    ]);
+    let output = command.output().expect("twinboard runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.starts_with("FAIL  vm-copy-succeeds-drop-fails"), "{out}");
+    assert!(out.contains("virtual machine") && out.contains("0 passed, 1 failed, 0 skipped"), "{out}");
+    let junit = std::fs::read_to_string(&junit).expect("a report");
+    assert!(junit.contains("failures=\"1\"") && junit.contains("virtual machine"), "{junit}");
+    assert!(!evidence.exists(), "nothing ran");
+}
+
+#[test]
+fn a_scenario_in_the_virtual_machine_is_explained_and_neither_minimised_nor_swept() {
+    let (code, out, _) = twinboard(&["scenario", "explain", IN_MACHINE]);
+    assert_eq!(code, 0);
+    assert!(out.contains("Its cable goes to Linux in the virtual machine."), "{out}");
+    assert!(out.contains("run in the virtual machine: cp ") && out.contains("it prints \"type: target\""), "{out}");
+    assert!(out.contains("no two runs are the same"), "{out}");
+    let (code, _, said) = twinboard(&["scenario", "minimise", IN_MACHINE]);
+    assert_eq!(code, 2);
+    assert!(unwrapped(&said).contains("no two runs are the same; only `scenario run` runs this scenario"), "{said}");
+    let folder = TempDir::new().expect("a folder");
+    let matrix = folder.path().join("matrix.toml");
+    std::fs::write(&matrix, format!("scenarios = [{IN_MACHINE:?}]\n")).expect("a file");
+    let (code, _, said) = twinboard(&["scenario", "sweep", text(&matrix), "--list"]);
+    assert_eq!(code, 2);
+    assert!(unwrapped(&said).contains("host: scenarios of a sweep run in process"), "{said}");
+}

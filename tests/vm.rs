@@ -16,6 +16,9 @@ use twinboard_sim::pace::ClockMode;
 use twinboard_usbip::gadget::{Gadget, SourceSink};
 use twinboard_usbip::server::Server;
 
+#[path = "vm/scenarios.rs"]
+mod scenarios;
+
 /// One machine at a time: it has a processor of its own to emulate.
 static MACHINE: Mutex<()> = Mutex::new(());
 

@@ -7,7 +7,7 @@ use twinboard_sim::fault::{Lasting, Plan};
 use twinboard_sim::time::Time;
 
 use crate::language::fault::{ArmedBy, FaultEntry};
-use crate::language::step::{DebugStep, DropStep, Expect, Outcome, Quantity, SerialStep, Step, WaitStep};
+use crate::language::step::{DebugStep, DropStep, Expect, Outcome, Quantity, SerialStep, ShellStep, Step, WaitStep};
 use crate::language::units::span_text;
 use crate::language::{HostKind, Scenario};
 use crate::points;
@@ -49,13 +49,19 @@ pub fn scenario(scenario: &Scenario, name: &str) -> String {
     let faults = if scenario.faults.is_empty() { "" } else { ", and if every fault has struck" };
     let limit = span_text(scenario.limit());
     let _ = write!(text, "\nIt passes if all of this comes about within {limit} of the board's time{faults}.");
+    if scenario.host == HostKind::Vm {
+        text.push_str(
+            " Linux is not deterministic, so no two runs are the same, and reports have no fingerprint of the trace.",
+        );
+    }
     text
 }
 
 fn steps(text: &mut String, list: &[Spanned<Step>], depth: usize) {
     for (index, one) in list.iter().enumerate() {
         let indent = "   ".repeat(depth);
-        let _ = writeln!(text, "{indent}{}. {}", index + 1, step(one.as_ref()));
+        let lines = step(one.as_ref()).replace('\n', &format!("\n{indent}   "));
+        let _ = writeln!(text, "{indent}{}. {lines}", index + 1);
         match one.as_ref() {
             Step::Repeat(repeat) => steps(text, &repeat.steps, depth + 1),
             Step::Parallel(parallel) => {
@@ -152,7 +158,7 @@ pub fn step(step: &Step) -> String {
             DebugStep::Step => "the debugger executes one instruction".into(),
             DebugStep::Reset => "the debugger resets the target".into(),
         },
-        Step::Shell(shell) => format!("run in the virtual machine: {}", shell.run.trim()),
+        Step::Shell(shell) => judged_command(shell),
         Step::Wait(wait) => format!("wait until {}", event(wait)),
         Step::Sleep(sleep) => {
             format!("let {} pass, because {}", span_text(sleep.span.as_ref().0), sleep.because.as_ref())
@@ -237,6 +243,32 @@ fn expected(wanted: &Expect) -> String {
     }
     let within = wanted.within.as_ref().map(|within| format!(", within {}", span_text(within.as_ref().0)));
     format!("expect that {}{}", parts.join(" and "), within.unwrap_or_default())
+}
+
+/// A shell command in words, without what must come of it.
+#[must_use]
+pub fn command(shell: &ShellStep) -> String {
+    format!("run in the virtual machine: {}", shell.run.as_ref().trim())
+}
+
+fn judged_command(shell: &ShellStep) -> String {
+    let mut text = command(shell);
+    let mut then = String::new();
+    if shell.status != 0 {
+        let _ = write!(then, ", it ends with status {}", shell.status);
+    }
+    if let Some(expect) = &shell.expect {
+        let _ = write!(then, ", it prints {:?}", expect.as_ref());
+    }
+    if let Some(within) = &shell.within {
+        let _ = write!(then, ", within {} of this computer's time", span_text(within.as_ref().0));
+    }
+    if text.contains('\n') && !then.is_empty() {
+        // Behind several lines it has one of its own.
+        then.replace_range(..2, "\n");
+    }
+    text.push_str(&then);
+    text
 }
 
 fn conversation(serial: &SerialStep) -> String {

@@ -7,7 +7,7 @@ pub mod ctl;
 mod demo;
 mod flash;
 mod images;
-mod run;
+pub mod run;
 pub mod scenario;
 mod vm;
 

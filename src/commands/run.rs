@@ -4,7 +4,7 @@
 //! the system's own `usbip attach -r 127.0.0.1 -b BUSID`.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::cli::{BoardOptions, ClockMode};
 use crate::control::{Boards, ControlServer, Endpoint};
 use crate::failure::Failure;
 use crate::setup::{self, Desk};
+use crate::vm::Cables;
 
 /// How long a board may take until it shows itself on USB, in wall time.
 const SHOWS_ITSELF_WITHIN: Duration = Duration::from_secs(30);
@@ -42,16 +43,29 @@ impl std::fmt::Debug for Served {
 impl Served {
     /// Powers boards and waits until each has shown itself on USB.
     pub fn start(names: &[String], options: &BoardOptions) -> Result<Served, Failure> {
+        let capture = setup::capture(options)?;
+        let mode = options.clock.unwrap_or(ClockMode::Elastic);
+        Served::desks(setup::power_on_all(names, options)?, mode, capture, |_| {})
+    }
+
+    /// Serves boards under power and waits until each has shown itself on USB. `observer` hears of their devices, on
+    /// the threads where it happens.
+    pub fn desks(
+        desks: Vec<Desk>,
+        mode: ClockMode,
+        capture: Option<Capture>,
+        observer: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Result<Served, Failure> {
         let (sender, events) = mpsc::channel();
         let server = Server::new(move |event| {
+            observer(&event);
             // Nobody listens any more once all boards are there.
             let _ = sender.send(event);
         });
-        let capture = setup::capture(options)?;
-        let mode = options.clock.unwrap_or(ClockMode::Elastic).into();
+        let mode = mode.into();
         let mut boards = Vec::new();
         let mut expected = Vec::new();
-        for desk in setup::power_on_all(names, options)? {
+        for desk in desks {
             let name = desk.powered.name.clone();
             let title = desk.powered.title.clone();
             let exported = server.export(&name, desk, mode, capture.as_ref())?;
@@ -104,6 +118,22 @@ impl Served {
         self.control(&endpoint).map(|_| ())
     }
 
+    /// What a virtual machine needs to reach the boards.
+    pub fn cables(&mut self) -> Result<Cables, Failure> {
+        // The guest's network ends at this machine's loopback interface. A Unix-domain socket does not reach through the
+        // guest's view of the host's files.
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let address = self.listen(here)?;
+        let control = self.control(&Endpoint::Tcp(here))?;
+        let busids: Vec<String> = self.devices.iter().map(|(busid, _)| busid.clone()).collect();
+        Ok(Cables { usbip: (!busids.is_empty()).then_some((address.port(), busids)), control })
+    }
+
+    /// The first board, if there is any.
+    pub fn first(&self) -> Option<&Exported<Desk>> {
+        self.boards.first().map(|(_, board)| &**board)
+    }
+
     /// Switches the boards off.
     pub fn stop(mut self) -> Result<(), Failure> {
         self.control.clear();
@@ -113,6 +143,16 @@ impl Served {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Served {
+    /// Ends the boards' threads, also where something went wrong.
+    fn drop(&mut self) {
+        self.control.clear();
+        for (_, board) in &self.boards {
+            board.stop();
+        }
     }
 }
 

@@ -4,12 +4,11 @@
 //! what the command writes is forgotten at the end, except below `$TWINBOARD_OUT`. `twinboard ctl -` acts on the boards.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use super::run::Served;
 use crate::cli::BoardOptions;
-use crate::control::Endpoint;
 use crate::failure::Failure;
 use crate::vm::{self, VmOptions};
 
@@ -22,19 +21,13 @@ pub fn run(
     command: Vec<String>,
 ) -> Result<ExitCode, Failure> {
     let mut served = Served::start(boards, options)?;
-    // The guest's network ends at this machine's loopback interface.
-    let address = served.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     if let Some(listen) = listen {
         served.listen(listen)?;
     }
     served.control_at(control)?;
-    // A Unix-domain socket does not reach through the guest's view of the host's files.
-    let inside = served.control(&Endpoint::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
-    let busids: Vec<String> = served.devices.iter().map(|(busid, _)| busid.clone()).collect();
     let options = VmOptions {
         command: command.into_iter().map(OsString::from).collect(),
-        usbip: (!busids.is_empty()).then_some((address.port(), busids)),
-        control: inside,
+        cables: served.cables()?,
         out: vm::output_directory(),
         memory_mib: 1024,
     };

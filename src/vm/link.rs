@@ -15,13 +15,17 @@ use serde::{Deserialize, Serialize};
 /// The most standard-input bytes that may be under way, in bytes.
 pub const STDIN_WINDOW: usize = 64 * 1024;
 
+/// The most that is kept of what a shell command printed, in bytes: the end of it.
+pub const OUTPUT_LIMIT: usize = 1 << 20;
+
 /// The largest message either side accepts, in bytes: an environment and an argument list fit well.
 const MAX_MESSAGE: usize = 8 << 20;
 
 /// What the guest has to know before it can run the command.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
-    /// The command and its arguments, as bytes: neither need be UTF-8.
+    /// The command and its arguments, as bytes: neither need be UTF-8. Empty: commands come later, one after the other,
+    /// by [`ToGuest::Shell`].
     pub command: Vec<Vec<u8>>,
     /// The caller's environment.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
@@ -57,6 +61,10 @@ pub enum ToGuest {
     Signal(i32),
     /// The terminal was resized.
     Window(WindowSize),
+    /// A command for a shell of its own, answered by [`ToHost::Ended`].
+    Shell(Vec<u8>),
+    /// Waits until the boards are usable, for so many milliseconds at most; answered by [`ToHost::Ended`], 0 if they are.
+    Ready(u32),
 }
 
 /// A message from the guest to the host process.
@@ -74,6 +82,8 @@ pub enum ToHost {
     StdinTaken(u32),
     /// The command ended with this status (128 + n if signal n ended it); the last message.
     Exit(i32),
+    /// What was asked for last is done, with this status; behind the set-up: orders are taken now.
+    Ended(i32),
 }
 
 /// A message that can travel.
@@ -91,6 +101,8 @@ impl Message for ToGuest {
             ToGuest::Stdin(bytes) => (2, bytes.clone()),
             ToGuest::Signal(number) => (3, number.to_le_bytes().to_vec()),
             ToGuest::Window(size) => (4, [size.rows.to_le_bytes(), size.columns.to_le_bytes()].concat()),
+            ToGuest::Shell(text) => (5, text.clone()),
+            ToGuest::Ready(ms) => (6, ms.to_le_bytes().to_vec()),
         }
     }
 
@@ -106,6 +118,8 @@ impl Message for ToGuest {
                     columns: u16::from_le_bytes([c0, c1]),
                 })
             }
+            5 => ToGuest::Shell(payload),
+            6 => ToGuest::Ready(u32::from_le_bytes(payload.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -120,6 +134,7 @@ impl Message for ToHost {
             ToHost::Warning(text) => (4, text.clone().into_bytes()),
             ToHost::StdinTaken(count) => (5, count.to_le_bytes().to_vec()),
             ToHost::Exit(status) => (6, status.to_le_bytes().to_vec()),
+            ToHost::Ended(status) => (7, status.to_le_bytes().to_vec()),
         }
     }
 
@@ -131,6 +146,7 @@ impl Message for ToHost {
             4 => ToHost::Warning(String::from_utf8(payload).ok()?),
             5 => ToHost::StdinTaken(u32::from_le_bytes(payload.try_into().ok()?)),
             6 => ToHost::Exit(i32::from_le_bytes(payload.try_into().ok()?)),
+            7 => ToHost::Ended(i32::from_le_bytes(payload.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -197,7 +213,8 @@ mod tests {
 
     #[test]
     fn messages_keep_their_order_and_the_end_of_the_stream_is_no_error() {
-        let sent = [ToHost::Hello, ToHost::Stdout(b"a\n".to_vec()), ToHost::StdinTaken(7), ToHost::Exit(3)];
+        let sent =
+            [ToHost::Hello, ToHost::Stdout(b"a\n".to_vec()), ToHost::StdinTaken(7), ToHost::Ended(1), ToHost::Exit(3)];
         let mut wire = Vec::new();
         for message in &sent {
             send(&mut wire, message).unwrap();

@@ -12,8 +12,10 @@
 //! ```
 //!
 //! A start goes through [`kernel`] (where the kernel comes from), [`prepare`] (the files for QEMU), [`qemu`] (start,
-//! KVM or emulation) and [`session`] (terminal, signals, output), which talks over [`link`] to the [`guest`].
+//! KVM or emulation) and [`session`] (terminal, signals, output), which talks over [`link`] to the [`guest`]. A scenario
+//! has several commands for one machine: then a [`conversation`] takes the session's place.
 
+pub mod conversation;
 pub mod guest;
 
 mod bzimage;
@@ -42,15 +44,28 @@ use thiserror::Error;
 pub struct VmOptions {
     /// The command and its arguments.
     pub command: Vec<OsString>,
-    /// The port of a USB/IP server on this machine's loopback interface, and the bus ids to plug in, in this order.
-    pub usbip: Option<(u16, Vec<String>)>,
-    /// The port of a control server on this machine's loopback interface, which the command finds in
-    /// `$TWINBOARD_CONTROL`.
-    pub control: Option<u16>,
+    /// What is plugged in.
+    pub cables: Cables,
     /// The directory that the guest may write to; see [`output_directory`].
     pub out: PathBuf,
     /// The guest's memory in MiB; files that the command writes outside `out` live in it as well.
     pub memory_mib: u32,
+}
+
+/// What reaches into the guest.
+#[derive(Debug, Clone, Default)]
+pub struct Cables {
+    /// The port of a USB/IP server on this machine's loopback interface, and the bus ids to plug in, in this order.
+    pub usbip: Option<(u16, Vec<String>)>,
+    /// The port of a control server on this machine's loopback interface, which commands find in `$TWINBOARD_CONTROL`.
+    pub control: Option<u16>,
+}
+
+/// A machine that has booted and waits for its boards and its commands. Ends with this value.
+pub struct Booted {
+    machine: qemu::Machine,
+    /// The directory that the guest may write to, made whole.
+    out: PathBuf,
 }
 
 /// Why no command ran in a virtual machine.
@@ -92,6 +107,15 @@ pub enum VmError {
         /// The end of the guest's console and of QEMU's complaints.
         log: String,
     },
+    /// The guest does not take commands.
+    #[error("the virtual machine {what}")]
+    Deaf {
+        /// What it did instead.
+        what: String,
+    },
+    /// Whoever waited does not want to any more.
+    #[error("interrupted")]
+    Interrupted,
     /// The conversation with the guest broke.
     #[error("the virtual machine cannot be talked to")]
     Link(#[from] io::Error),
@@ -115,19 +139,12 @@ impl VmError {
 /// # Errors
 /// [`VmError`], if the command could not be run or the guest stopped before its end.
 pub fn run(options: &VmOptions) -> Result<i32, VmError> {
-    if !cfg!(target_arch = "x86_64") {
-        return Err(VmError::Machine);
-    }
-    let counter = tsc::Reading::now();
-    let cache = prepare::cache_directory().map_err(VmError::prepare(Path::new("the cache directory")))?;
     let new = !options.out.exists();
-    fs::create_dir_all(&options.out).map_err(VmError::prepare(&options.out))?;
-    let out = options.out.canonicalize().map_err(VmError::prepare(&options.out))?;
-    let kernel = kernel::locate(&cache)?;
-    let files = prepare::prepare(&kernel, &cache)?;
-    let guest = qemu::Guest { files: &files, out: &out, memory_mib: options.memory_mib, counter };
-    let machine = qemu::start(&guest, &cache)?;
-    let status = session::run(machine, setup(options, out.clone())?);
+    let Booted { machine, out } = boot(&options.out, options.memory_mib)?;
+    let command = options.command.iter().map(|part| part.clone().into_vec()).collect();
+    let mut setup = setup(command, &options.cables, env::current_dir()?, out.clone());
+    setup.terminal = session::terminal_size();
+    let status = session::run(machine, setup);
     if new {
         // Stays if there is something in it.
         let _ = fs::remove_dir(out);
@@ -135,34 +152,44 @@ pub fn run(options: &VmOptions) -> Result<i32, VmError> {
     status
 }
 
+/// Boots a machine whose guest may write to `out`, which is made if it is not there, and has so much memory in MiB.
+///
+/// # Errors
+/// [`VmError`].
+pub fn boot(out: &Path, memory_mib: u32) -> Result<Booted, VmError> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(VmError::Machine);
+    }
+    let counter = tsc::Reading::now();
+    let cache = prepare::cache_directory().map_err(VmError::prepare(Path::new("the cache directory")))?;
+    fs::create_dir_all(out).map_err(VmError::prepare(out))?;
+    let out = out.canonicalize().map_err(VmError::prepare(out))?;
+    let kernel = kernel::locate(&cache)?;
+    let files = prepare::prepare(&kernel, &cache)?;
+    let machine = qemu::start(&qemu::Guest { files: &files, out: &out, memory_mib, counter }, &cache)?;
+    Ok(Booted { machine, out })
+}
+
 /// Where the guest's files go: `$TWINBOARD_OUT`, by default `twinboard-out` in the working directory.
 pub fn output_directory() -> PathBuf {
     env::var_os("TWINBOARD_OUT").map_or_else(|| PathBuf::from("twinboard-out"), PathBuf::from)
 }
 
-fn setup(options: &VmOptions, out: PathBuf) -> io::Result<link::Setup> {
+fn setup(command: Vec<Vec<u8>>, cables: &Cables, directory: PathBuf, out: PathBuf) -> link::Setup {
     let mut environment: Vec<(Vec<u8>, Vec<u8>)> = env::vars_os()
         .filter(|(name, _)| name != "TWINBOARD_OUT" && name != "TWINBOARD_CONTROL")
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .collect();
     environment.push((b"TWINBOARD_OUT".to_vec(), out.clone().into_os_string().into_vec()));
-    if let Some(port) = options.control {
+    if let Some(port) = cables.control {
         let endpoint = format!("tcp:{}", SocketAddr::from((HOST_SEEN_BY_GUEST, port)));
         environment.push((b"TWINBOARD_CONTROL".to_vec(), endpoint.into_bytes()));
     }
-    let (usbip, devices) = match &options.usbip {
+    let (usbip, devices) = match &cables.usbip {
         Some((port, devices)) => (Some(SocketAddr::from((HOST_SEEN_BY_GUEST, *port))), devices.clone()),
         None => (None, Vec::new()),
     };
-    Ok(link::Setup {
-        command: options.command.iter().map(|part| part.clone().into_vec()).collect(),
-        environment,
-        directory: env::current_dir()?,
-        out,
-        terminal: session::terminal_size(),
-        usbip,
-        devices,
-    })
+    link::Setup { command, environment, directory, out, terminal: None, usbip, devices }
 }
 
 /// QEMU's user-mode network shows the host's loopback interface under this address.

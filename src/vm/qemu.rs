@@ -26,6 +26,9 @@ const KVM_LIMIT: Duration = Duration::from_secs(5);
 /// Emulation needs three; a loaded machine may take many times that.
 const TCG_LIMIT: Duration = Duration::from_secs(120);
 
+/// The console's log.
+const CONSOLE: &str = "console";
+
 /// Name of the virtio serial port that carries [`link`].
 pub const LINK_PORT: &str = "twinboard";
 /// 9p share of the host's tree.
@@ -45,6 +48,11 @@ impl Machine {
     /// The end of what the guest's console and QEMU itself said.
     pub fn last_words(&self) -> String {
         last_words(self.log.path())
+    }
+
+    /// What the guest's console said.
+    pub fn console(&self) -> Vec<u8> {
+        fs::read(self.log.path().join(CONSOLE)).unwrap_or_default()
     }
 }
 
@@ -165,7 +173,7 @@ fn arguments(accelerator: Accelerator, guest: &Guest<'_>, log: &Path) -> Vec<Str
     arguments.extend(plain(&["-kernel", &guest.files.kernel.to_string_lossy()]));
     arguments.extend(plain(&["-initrd", &guest.files.initrd.path().to_string_lossy()]));
     arguments.extend(plain(&["-append", &format!("{KERNEL_COMMAND_LINE}{clock}")]));
-    arguments.extend(plain(&["-chardev", &format!("file,id=console,path={}", path(&log.join("console")))]));
+    arguments.extend(plain(&["-chardev", &format!("file,id=console,path={}", path(&log.join(CONSOLE)))]));
     arguments.extend(plain(&["-serial", "chardev:console"]));
     arguments.extend(plain(&["-chardev", "socket,id=link,fd=0", "-device", "virtio-serial-pci"]));
     arguments.extend(plain(&["-device", &format!("virtserialport,chardev=link,name={LINK_PORT}")]));
@@ -183,7 +191,7 @@ const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 nokas
 /// The last lines of both logs in `directory`.
 fn last_words(directory: &Path) -> String {
     let mut words = String::new();
-    for name in ["qemu", "console"] {
+    for name in ["qemu", CONSOLE] {
         let text = fs::read(directory.join(name)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -46,7 +46,7 @@ pub fn run(machine: Machine, setup: Setup) -> Result<i32, VmError> {
             Ok(Some(ToHost::Warning(text))) => eprintln!("twinboard: {text}"),
             Ok(Some(ToHost::StdinTaken(count))) => guest.credit.give_back(count as usize),
             Ok(Some(ToHost::Exit(status))) => return Ok(status),
-            Ok(Some(ToHost::Hello)) => {}
+            Ok(Some(ToHost::Hello | ToHost::Ended(_))) => {}
             Ok(None) | Err(_) => {
                 let what = "stopped before the command ended".into();
                 return Err(VmError::Stopped { what, log: machine.last_words() });

@@ -1,6 +1,7 @@
 //! What can be said of a scenario without running it, beyond what its types say: names that nobody gave, regular
 //! expressions that are none, steps that can never be done.
 
+mod host;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,7 @@ impl Scenario {
         for fault in &self.faults {
             let name: &str = fault.point.as_ref();
             let point = points::point(name).ok_or_else(|| ScenarioError::at(&fault.point, points::unknown(name)))?;
+            host::fault(self, fault)?;
             fault.plan()?;
             if let Err(wrong) = fault.params()?.check(point) {
                 let name = wrong.param.name();
@@ -132,7 +134,7 @@ impl<'s> Walk<'s> {
 
     fn step(&mut self, place: &'s Spanned<Step>, around: Around) -> Result<(), ScenarioError> {
         let step = place.as_ref();
-        self.fits_host(place)?;
+        host::step(self.scenario, place)?;
         match step {
             Step::Drop(drop) => {
                 self.dropped = true;
@@ -206,13 +208,16 @@ impl<'s> Walk<'s> {
                     let message = "branches: at least two lists of steps were expected, none of them empty";
                     return Err(ScenarioError::at(&parallel.branches, message));
                 }
-                let on_host: Vec<_> =
-                    branches.iter().map(|branch| branch.iter().find(|step| uses_host(step))).collect();
+                let on_host: Vec<_> = branches
+                    .iter()
+                    .map(|branch| branch.iter().find(|step| host::uses(self.scenario.host, step)))
+                    .collect();
                 let mut hosts = on_host.iter().flatten();
                 if let (Some(_), Some(second)) = (hosts.next(), hosts.next()) {
                     let message = format!(
-                        "{}: only one branch may use the host's drivers; the others act on the board and watch it",
-                        second.as_ref().verb()
+                        "{}: only one branch may use the host{}; the others act on the board and watch it",
+                        second.as_ref().verb(),
+                        if self.scenario.host == HostKind::Vm { "'s shell" } else { "'s drivers" }
                     );
                     return Err(ScenarioError::at(second, message));
                 }
@@ -224,26 +229,6 @@ impl<'s> Walk<'s> {
                 Ok(())
             }
         }
-    }
-
-    fn fits_host(&self, place: &Spanned<Step>) -> Result<(), ScenarioError> {
-        let step = place.as_ref();
-        let message = match (self.scenario.host, step) {
-            (HostKind::InProcess, Step::Shell(_)) => "shell: there is a shell only with host = \"vm\"".to_string(),
-            (
-                HostKind::Vm,
-                Step::Drop(_)
-                | Step::Serial(_)
-                | Step::Dap(_)
-                | Step::Gdb(_)
-                | Step::Debug(_)
-                | Step::Connect(_)
-                | Step::Parallel(_)
-                | Step::Measure(_),
-            ) => format!("{}: with host = \"vm\" a shell step does that, with a real tool", step.verb()),
-            _ => return Ok(()),
-        };
-        Err(ScenarioError::at(place, message))
     }
 
     fn deeper(&self, place: &Spanned<Step>, around: Around) -> Result<(), ScenarioError> {
@@ -410,28 +395,6 @@ impl<'s> Walk<'s> {
                 Err(ScenarioError::over(fault.place.clone(), message))
             }
         }
-    }
-}
-
-/// Whether a step, or one in it, uses the host's drivers.
-fn uses_host(step: &Spanned<Step>) -> bool {
-    match step.as_ref() {
-        Step::Drop(_)
-        | Step::Dap(_)
-        | Step::Gdb(_)
-        | Step::Debug(_)
-        | Step::Connect(_)
-        | Step::Shell(_)
-        | Step::PowerCut(_) => true,
-        Step::Expect(expect) => {
-            expect.fail.is_some()
-                || expect.file.is_some()
-                || !expect.details.is_empty()
-                || expect.drive.is_some()
-                || expect.memory.is_some()
-        }
-        Step::Repeat(repeat) => repeat.steps.iter().any(uses_host),
-        _ => false,
     }
 }
 

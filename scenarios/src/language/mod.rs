@@ -29,7 +29,7 @@ pub mod units;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use error::ScenarioError;
@@ -83,14 +83,22 @@ pub struct Scenario {
 }
 
 /// Who is at the other end of the cable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostKind {
     /// The host in this process: deterministic, and as fast as the machine.
     #[default]
     InProcess,
-    /// Linux, in the virtual machine.
+    /// Linux, in the virtual machine: real tools, and no two runs that are the same to the microsecond.
     Vm,
+}
+
+impl HostKind {
+    /// Whether it is the host in this process.
+    #[must_use]
+    pub fn is_in_process(&self) -> bool {
+        *self == HostKind::InProcess
+    }
 }
 
 /// Images. Each is a path from the scenario's folder, `builtin:NAME`, or `official:NAME` (one of `twinboard images`; without

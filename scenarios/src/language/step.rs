@@ -337,14 +337,18 @@ pub enum DebugStep {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ShellStep {
-    /// What `sh` is given.
-    pub run: String,
+    /// What `sh -e` is given: the first command of it that fails ends it. It begins in the scenario's folder.
+    #[schemars(with = "String")]
+    pub run: Spanned<String>,
     /// A regular expression for what it prints (standard output and error).
     #[schemars(with = "Option<String>")]
     pub expect: Option<Spanned<String>>,
     /// Its exit status; 0 if nothing is said.
     #[serde(default)]
     pub status: u8,
+    /// How long it may take, on this computer's clock and not in the board's time; 60 s if nothing is said, at most an hour.
+    #[schemars(with = "Option<Duration>")]
+    pub within: Option<Spanned<Duration>>,
 }
 
 /// An event, one of these.
@@ -432,7 +436,7 @@ pub struct Repeat {
     pub steps: Vec<Spanned<Step>>,
 }
 
-/// Branches. One of them may use the host's drivers (drop, dap, …); the others act on the board and watch it.
+/// Branches. One of them may use the host's drivers (drop, dap, …) or its shell; the others act on the board and watch it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Parallel {

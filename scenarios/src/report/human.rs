@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Verdict};
+use crate::language::HostKind;
 
 /// How many strikes of a fault are shown.
 const SHOWN: usize = 3;
@@ -31,7 +32,9 @@ pub fn human(report: &Report, full: bool) -> String {
     if full || report.verdict == Verdict::Fail {
         for step in &report.steps {
             let outcome = step.outcome.as_ref().map(|outcome| format!(": {outcome}")).unwrap_or_default();
-            let _ = write!(text, "\n      {:>10.6} s  {}{outcome}", step.at, step.what);
+            // Commands and what they print have lines.
+            let what = format!("{}{outcome}", step.what).replace('\n', "\n                    ");
+            let _ = write!(text, "\n      {:>10.6} s  {what}", step.at);
         }
         for fault in &report.faults {
             let _ = write!(text, "\n      fault {} ({}): {} strikes", fault.name, fault.point, fault.strikes);
@@ -48,6 +51,9 @@ pub fn human(report: &Report, full: bool) -> String {
     }
     if full && let Some(hash) = &report.trace_hash {
         let _ = write!(text, "\n      trace {hash}");
+    }
+    if full && report.host == HostKind::Vm {
+        text.push_str("\n      no trace to compare: Linux in the virtual machine is not deterministic");
     }
     text
 }

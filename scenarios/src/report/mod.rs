@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use twinboard_sim::fault::Fault;
 use twinboard_sim::time::{Span, Time};
 
+use crate::language::HostKind;
+
 /// How a scenario ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -36,11 +38,15 @@ pub struct Report {
     pub reason: Option<Reason>,
     /// The board.
     pub board: String,
+    /// Who was at the other end of its cable; left out: the host in this process.
+    #[serde(default, skip_serializing_if = "HostKind::is_in_process")]
+    pub host: HostKind,
     /// The seed.
     pub seed: u64,
     /// Seconds of the board's time.
     pub virtual_time: f64,
-    /// Seconds on this computer. The only thing here that differs between two runs.
+    /// Seconds on this computer. With the host in this process, the only thing here that differs between two runs; with
+    /// Linux in the virtual machine times, counts of strikes and what commands print may differ too.
     pub wall_time: f64,
     /// The faults, in the order of the file.
     pub faults: Vec<FaultReport>,
@@ -49,8 +55,8 @@ pub struct Report {
     pub measures: Vec<MeasureReport>,
     /// The steps that were done, in the order in which they ended.
     pub steps: Vec<StepReport>,
-    /// A fingerprint of everything that happened on the board's wires, 16 hex digits; none in the virtual machine, whose
-    /// Linux is not deterministic.
+    /// A fingerprint of everything that happened on the board's wires, 16 hex digits; left out with Linux in the virtual
+    /// machine (`host` is `vm`), which is not deterministic: there is nothing to compare it with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_hash: Option<String>,
 }
@@ -124,11 +130,16 @@ impl Report {
     /// A report on a scenario that could not be run.
     #[must_use]
     pub fn skipped(name: &str, board: &str, seed: u64, why: String) -> Report {
+        Report::without_a_run(name, board, seed, Verdict::Skipped, why)
+    }
+
+    fn without_a_run(name: &str, board: &str, seed: u64, verdict: Verdict, why: String) -> Report {
         Report {
             name: name.into(),
-            verdict: Verdict::Skipped,
+            verdict,
             reason: Some(Reason { message: why, step: None, line: None }),
             board: board.into(),
+            host: HostKind::InProcess,
             seed,
             virtual_time: 0.0,
             wall_time: 0.0,
@@ -139,7 +150,13 @@ impl Report {
         }
     }
 
-    /// The same without what differs between two runs.
+    /// A report on a scenario whose virtual machine did not come up.
+    #[must_use]
+    pub fn without_machine(name: &str, board: &str, seed: u64, why: String) -> Report {
+        Report { host: HostKind::Vm, ..Report::without_a_run(name, board, seed, Verdict::Fail, why) }
+    }
+
+    /// The same without what differs between two runs with the host in this process.
     #[must_use]
     pub fn without_wall_time(&self) -> Report {
         Report { wall_time: 0.0, ..self.clone() }

@@ -33,6 +33,8 @@ pub(super) enum Doing {
     Done(Option<String>),
     /// Until this time.
     Sleep(Time),
+    /// Without power until this time.
+    Dark(Time),
     /// Something must become so.
     Watch { what: Watched, until: Time, within: Span },
     /// An event must happen.
@@ -99,6 +101,10 @@ impl Doing {
         match step {
             Step::Do(action) => act(action, beside).map(Doing::Done),
             Step::Sleep(sleep) => Ok(Doing::Sleep(now + sleep.span.as_ref().0)),
+            Step::PowerCut(cut) => {
+                act(&Action::Power { on: false }, beside)?;
+                Ok(Doing::Dark(now + cut.span.0))
+            }
             Step::Arm(name) => arm(name, true, now, shared),
             Step::Disarm(name) => arm(name, false, now, shared),
             Step::Measure(measure) => self::measure(measure, now, shared).map(Doing::Done),
@@ -123,7 +129,8 @@ impl Doing {
         let (until, failure) = match self {
             Doing::Done(outcome) => return Ok(Poll::Done(outcome.take())),
             Doing::Sleep(until) if now >= *until => return Ok(Poll::Done(None)),
-            Doing::Sleep(until) => return Ok(Poll::Later(*until)),
+            Doing::Dark(until) if now >= *until => return act(&Action::Power { on: true }, beside).map(Poll::Done),
+            Doing::Sleep(until) | Doing::Dark(until) => return Ok(Poll::Later(*until)),
             Doing::Watch { what, until, within } => match what.look(beside) {
                 Ok(()) => return Ok(Poll::Done(None)),
                 Err(seen) if *within == Span::ZERO => return Err(Failed::new(seen)),

@@ -1,4 +1,4 @@
-//! Running a scenario with the in-process host.
+//! Running a scenario, with the in-process host or with an operating system ([`outside`]).
 //!
 //! Steps are of two kinds. Those that use the host's drivers (drop, dap, …) are calls that return when they are done
 //! ([`drivers`]). All others only act on the board and watch it ([`doing`]); they can go on beside a driver, so the
@@ -9,7 +9,9 @@ mod doing;
 mod drivers;
 mod expect;
 mod gdb;
+pub mod outside;
 mod prepare;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,12 +28,13 @@ use twinboard_usbip::pcap::Capture;
 
 pub use prepare::{Places, PrepareError, Prepared};
 
-use crate::language::ScenarioError;
 use crate::language::source::Source;
 use crate::language::step::Step;
+use crate::language::{HostKind, Scenario, ScenarioError};
 use crate::report::{FaultReport, MeasureReport, Reason, Report, StepReport, Verdict, seconds};
 use branch::Branches;
 use doing::{Doing, Poll};
+use steps::Steps;
 
 /// Makes a sink for a board of this name whose nets have these names.
 pub type MakeSink = Box<dyn FnOnce(&str, &[String]) -> Option<Box<dyn Sink>>>;
@@ -132,8 +135,14 @@ impl Prepared {
     /// Runs the scenario.
     ///
     /// # Errors
-    /// [`ScenarioError`] for a board that cannot be powered; a prepared one can.
+    /// [`ScenarioError`] for a board that cannot be powered, which a prepared one can, and for a scenario whose host is not in
+    /// this process.
     pub fn run(&self, settings: Settings) -> Result<Outcome, ScenarioError> {
+        if self.scenario.host == HostKind::Vm {
+            return Err(ScenarioError::anywhere(
+                "host: with the virtual machine no two runs are the same; only `scenario run` runs this scenario",
+            ));
+        }
         let start = Instant::now();
         let seed = settings.seed.unwrap_or(self.scenario.seed);
         let watch = !settings.fast || settings.sink.is_some();
@@ -159,25 +168,40 @@ impl Prepared {
             let rest = beside.received.iter_mut().flat_map(|received| received.drain(..));
             shared.serial.extend(rest);
         });
-        let virtual_time = seconds(run.host.now());
-        let faults: Vec<_> = shared.faults.iter().map(|fault| FaultReport::of(&fault.lock())).collect();
+        let now = run.host.now();
         let board = run.host.into_machine();
+        let hash = format!("{:016x}", hash.lock().value());
+        let report = self.report(start, (board.name.clone(), seed), now, result, &mut shared, Some(hash));
+        Ok(Outcome { report, board, serial: std::mem::take(&mut shared.serial) })
+    }
+
+    /// Writes down what happened until the board's time `now`, from `start` of this computer's on.
+    fn report(
+        &self,
+        start: Instant,
+        (board, seed): (String, u64),
+        now: Time,
+        result: Result<(), (usize, Failed)>,
+        shared: &mut Shared,
+        trace_hash: Option<String>,
+    ) -> Report {
+        let faults: Vec<_> = shared.faults.iter().map(|fault| FaultReport::of(&fault.lock())).collect();
         let reason = result.err().map(|(step, failed)| failed.reason(self, step));
         let reason = reason.or_else(|| self.never_struck(&faults));
-        let report = Report {
+        Report {
             name: self.name.clone(),
             verdict: if reason.is_none() { Verdict::Pass } else { Verdict::Fail },
             reason,
-            board: board.name.clone(),
+            board,
+            host: self.scenario.host,
             seed,
-            virtual_time,
+            virtual_time: seconds(now),
             wall_time: (start.elapsed().as_secs_f64() * 1e6).round() / 1e6,
             faults,
             measures: std::mem::take(&mut shared.measures),
             steps: std::mem::take(&mut shared.steps),
-            trace_hash: Some(format!("{:016x}", hash.lock().value())),
-        };
-        Ok(Outcome { report, board, serial: std::mem::take(&mut shared.serial) })
+            trace_hash,
+        }
     }
 
     /// Arms the faults that are the host's.
@@ -214,35 +238,22 @@ impl Failed {
     }
 }
 
-impl Run<'_> {
-    /// Does steps one after the other. If one fails: which, and why.
-    fn steps(&mut self, steps: &[Spanned<Step>], outermost: bool) -> Result<(), (usize, Failed)> {
-        for (index, step) in steps.iter().enumerate() {
-            self.step(step).map_err(|failed| (index, failed.at(step)))?;
-            if outermost && self.host.now() > self.until {
-                let limit = crate::language::units::span_text(self.prepared.scenario.limit());
-                let message = format!("the scenario took more than {limit} of the board's time (within)");
-                return Err((index, Failed::new(message).at(step)));
-            }
-        }
-        Ok(())
+impl Steps for Run<'_> {
+    fn scenario(&self) -> &Scenario {
+        &self.prepared.scenario
+    }
+
+    fn now(&mut self) -> Time {
+        self.host.now()
+    }
+
+    fn until(&self) -> Time {
+        self.until
     }
 
     fn step(&mut self, step: &Spanned<Step>) -> Result<(), Failed> {
-        let inner = |(_, failed): (usize, Failed)| failed;
         match step.as_ref() {
-            Step::Repeat(repeat) => {
-                for turn in 1..=*repeat.times.as_ref() {
-                    self.steps(&repeat.steps, false).map_err(inner).map_err(|failed| {
-                        let message = format!("in turn {turn}: {}", failed.message);
-                        Failed { message, ..failed }
-                    })?;
-                    if self.host.now() > self.until {
-                        return Err(Failed::new(format!("the scenario's time was over in turn {turn}")));
-                    }
-                }
-                Ok(())
-            }
+            Step::Repeat(repeat) => self.repeat(repeat),
             Step::Parallel(parallel) => self.parallel(parallel.branches.as_ref()),
             one if doing::is_beside(one) => self.beside(one),
             one => {
@@ -253,7 +264,9 @@ impl Run<'_> {
             }
         }
     }
+}
 
+impl Run<'_> {
     /// Does a step that needs no driver.
     fn beside(&mut self, step: &Step) -> Result<(), Failed> {
         if let Step::Serial(serial) = step {

@@ -12,7 +12,7 @@ use twinboard_sim::fault::{ArmError, Fault, SharedFault};
 use crate::language::fault::ArmedBy;
 use crate::language::source::{self, Source, SourceError};
 use crate::language::step::Step;
-use crate::language::{HostKind, Scenario, ScenarioError};
+use crate::language::{Scenario, ScenarioError};
 
 /// Why a scenario cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -62,11 +62,6 @@ impl Prepared {
     pub fn new(text: &str, name: &str, places: Places<'_>) -> Result<Prepared, PrepareError> {
         let scenario = Scenario::parse(text)?;
         scenario.check()?;
-        if scenario.host == HostKind::Vm {
-            return Err(PrepareError::Skipped(
-                "scenarios in the virtual machine can be checked and explained, not run yet".into(),
-            ));
-        }
         let board = board(&scenario, places)?;
         let target = match &scenario.images.target {
             Some(place) => Some(image(place, places, &board)?),

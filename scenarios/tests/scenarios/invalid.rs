@@ -19,6 +19,11 @@ fn step(step: &str) -> String {
     steps(&format!("[[step]]\n{step}\n"))
 }
 
+/// A scenario with one step and Linux as host.
+fn in_machine(step: &str) -> String {
+    steps(&format!("host = 'vm'\n[[step]]\n{step}\n"))
+}
+
 fn cases() -> Vec<(&'static str, String)> {
     vec![
         // The file.
@@ -101,7 +106,27 @@ fn cases() -> Vec<(&'static str, String)> {
         ("an answer in a silence", step("dap.exchange = [{ send = '00', expect = '00', silent = true }]")),
         ("a chip that there is not", step("gdb = { chip = 'moon', exchange = [{ send = '?' }] }")),
         ("a shell without an operating system", step("shell = { run = 'ls' }")),
-        ("a drop in the virtual machine", steps("host = 'vm'\n[[step]]\ndrop = { program = '4 KB' }\n")),
+        ("a drop in the virtual machine", in_machine("drop = { program = '4 KB' }")),
+        ("a serial port in the virtual machine", in_machine("serial = { expect = 'x' }")),
+        ("packets for a probe in the virtual machine", in_machine("dap.exchange = [{ send = '00 04' }]")),
+        ("packets for a debugger in the virtual machine", in_machine("gdb.exchange = [{ send = '?' }]")),
+        ("a debugger in the virtual machine", in_machine("debug = 'halt'")),
+        ("FAIL.TXT in the virtual machine", in_machine("expect = { fail = 'none' }")),
+        ("a file of the drive in the virtual machine", in_machine("expect = { file = 'DETAILS.TXT', exists = true }")),
+        ("details in the virtual machine", in_machine("expect = { details = { 'Unique ID' = '99' } }")),
+        ("the drive's label in the virtual machine", in_machine("expect = { drive = 'MICROBIT' }")),
+        ("what was dropped in the virtual machine", in_machine("expect = { flash = 'dropped' }")),
+        ("progress in the virtual machine", in_machine("wait = { progress = '50 %' }")),
+        ("the rate of a drop in the virtual machine", in_machine("measure = { name = 'x', what = 'rate' }")),
+        ("a command that is none", in_machine("shell = { run = ' ' }")),
+        ("a command that takes a day", in_machine("shell = { run = 'true', within = '1440 min' }")),
+        ("a command that prints what is no regular expression", in_machine("shell = { run = 'true', expect = '(' }")),
+        ("a status that is none", in_machine("shell = { run = 'true', status = 256 }")),
+        (
+            "a fault of the other host",
+            steps("host = 'vm'\n[[fault]]\npoint = 'host.slow'\ndelay = '1 ms'\n[[step]]\nshell = { run = 'true' }\n"),
+        ),
+        ("two branches with a shell", in_machine("parallel.branches = [[{ shell.run = 'true' }], [{ connect = {} }]]")),
         ("a wait for nothing", step("wait = {}")),
         ("a wait for two things", step("wait = { serial = 'x', gone = true }")),
         ("a wait for a fault that there is not", step("wait = { fault = 'usb.nak' }")),
@@ -128,6 +153,10 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "two branches with drivers",
             step("parallel.branches = [[{ drop = { program = '4 KB' } }], [{ dap.exchange = [{ send = '00 04' }] }]]"),
+        ),
+        (
+            "two branches that look into the flash",
+            step("parallel.branches = [[{ drop = { program = '4 KB' } }], [{ expect = { flash = 'builtin:demo' } }]]"),
         ),
         (
             "branches in branches",

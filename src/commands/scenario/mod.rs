@@ -7,6 +7,7 @@
 
 mod evidence;
 mod files;
+mod machine;
 mod minimise;
 mod run;
 mod sweep;
@@ -86,10 +87,11 @@ pub struct RunOptions {
     /// The seed of all of them, instead of their own.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Run each so many times; all reports must be the same.
+    /// Run each so many times; all reports must be the same. With host = "vm" no two runs are the same: all must pass.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
-    /// Run so many at the same time; as many as there are processors if not given.
+    /// Run so many at the same time; as many as there are processors if not given. Those with host = "vm" run behind the
+    /// others, one after the other.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Run the chips of a board on threads of their own, which changes nothing.

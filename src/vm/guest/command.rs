@@ -63,16 +63,9 @@ impl Running {
         let mut parts = setup.command.iter().map(|part| OsStr::from_bytes(part));
         let name = parts.next().unwrap_or_else(|| OsStr::new("sh"));
         let failed = |error| Failure::Command { name: name.to_owned(), error };
-        std::env::set_current_dir(&setup.directory)
-            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", setup.directory.display())))?;
+        enter(setup)?;
         let mut command = Command::new(name);
-        command.args(parts).env_clear();
-        command.envs(
-            setup
-                .environment
-                .iter()
-                .map(|(name, value)| (OsString::from_vec(name.clone()), OsString::from_vec(value.clone()))),
-        );
+        command.args(parts).env_clear().envs(environment(setup));
         match setup.terminal {
             Some(size) => Self::on_terminal(command, size, host).map_err(failed),
             None => Self::on_pipes(command, host).map_err(failed),
@@ -143,8 +136,25 @@ impl Running {
     }
 }
 
+/// Goes to the caller's working directory.
+///
+/// # Errors
+/// That it is not there, with its name.
+pub fn enter(setup: &Setup) -> io::Result<()> {
+    std::env::set_current_dir(&setup.directory)
+        .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", setup.directory.display())))
+}
+
+/// The caller's environment.
+pub fn environment(setup: &Setup) -> impl Iterator<Item = (OsString, OsString)> {
+    setup.environment.iter().map(|(name, value)| (OsString::from_vec(name.clone()), OsString::from_vec(value.clone())))
+}
+
 /// Waits for the command's end; collects orphans meanwhile, as is init's duty.
-fn reap(process: Pid) -> io::Result<ExitStatus> {
+///
+/// # Errors
+/// Those of waiting.
+pub fn reap(process: Pid) -> io::Result<ExitStatus> {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((ended, status))) if ended == process => return Ok(ExitStatus::from_raw(status.as_raw())),
@@ -171,7 +181,7 @@ fn listen(mut port: File, process: Pid, terminal: Option<&File>, input: &mpsc::S
                     resize(terminal, size);
                 }
             }
-            ToGuest::Setup(_) => {}
+            ToGuest::Setup(_) | ToGuest::Shell(_) | ToGuest::Ready(_) => {}
         }
     }
 }

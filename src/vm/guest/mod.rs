@@ -1,8 +1,9 @@
 //! Init of the guest: the first process that the kernel starts, from the initial root file system.
 //!
 //! It loads modules, says hello to the host, plugs the boards in, builds the root file system out of the host's tree,
-//! waits until the boards are usable, runs the command and reports its status. From then on it keeps the drives
-//! mounted and the names in `/dev` right, and plugs boards in again when they re-enumerate.
+//! waits until the boards are usable, runs the command and reports its status, or runs commands as they come
+//! ([`shell`]). From then on it keeps the drives mounted and the names in `/dev` right, and plugs boards in again when
+//! they re-enumerate.
 
 mod attach;
 mod command;
@@ -11,6 +12,7 @@ mod fat;
 mod names;
 mod network;
 mod root;
+mod shell;
 mod uevent;
 mod usb;
 
@@ -56,22 +58,26 @@ fn boot() -> io::Result<()> {
     let Some(ToGuest::Setup(setup)) = link::receive(&mut port)? else {
         return Err(io::Error::other("the host sent no set-up"));
     };
-    match start(&setup, &host) {
-        Ok(running) => {
-            let status = running.finish(port, &host)?;
-            drives::unmount_all();
-            host.send(&ToHost::Exit(status))?;
-        }
-        Err(error) => {
-            host.warn(format!("{error}"));
-            host.send(&ToHost::Exit(error.status()))?;
-        }
+    if let Err(error) = serve(&setup, port, &host) {
+        host.warn(format!("{error}"));
+        host.send(&ToHost::Exit(error.status()))?;
     }
     Ok(())
 }
 
-/// Everything from the set-up message to the running command.
-fn start(setup: &Setup, host: &Host) -> Result<command::Running, command::Failure> {
+/// Everything from the set-up message to the end.
+fn serve(setup: &Setup, port: File, host: &Host) -> Result<(), command::Failure> {
+    let sockets = settle(setup, host)?;
+    if setup.command.is_empty() {
+        return Ok(shell::serve(port, setup, &sockets, host)?);
+    }
+    let status = command::Running::start(setup, host)?.finish(port, host)?;
+    drives::unmount_all();
+    Ok(host.send(&ToHost::Exit(status))?)
+}
+
+/// Plugs the boards in and makes the system that commands see; the boards' sockets.
+fn settle(setup: &Setup, host: &Host) -> Result<Vec<usb::Socket>, command::Failure> {
     let events = uevent::Events::open()?;
     load_modules(REST_LIST)?;
     // Nobody else asks drives whether their medium was changed; a quarter of a second is soon enough.
@@ -79,9 +85,8 @@ fn start(setup: &Setup, host: &Host) -> Result<command::Running, command::Failur
     network::configure()?;
     let sockets = setup.usbip.map(|server| attach::plug_in(server, &setup.devices, host)).transpose()?;
     root::build(&setup.out)?;
-    if let Some(sockets) = sockets {
-        wait_for(&sockets, host);
-    }
+    let sockets = sockets.unwrap_or_default();
+    wait_for(&sockets, host);
     let mut drives = drives::Drives::default();
     let mut names = names::Names::default();
     for device in uevent::present() {
@@ -94,7 +99,7 @@ fn start(setup: &Setup, host: &Host) -> Result<command::Running, command::Failur
             drives.apply(&event);
         }
     })?;
-    command::Running::start(setup, host)
+    Ok(sockets)
 }
 
 /// Waits until every board's functions have their drivers and nodes.

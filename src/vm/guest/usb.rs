@@ -19,6 +19,12 @@ impl Socket {
         let expected: usize = attribute(&self.device, "bNumInterfaces").parse().unwrap_or(usize::MAX);
         interfaces.len() >= expected && interfaces.iter().all(|interface| usable(interface))
     }
+
+    /// The kernel's names of its drives, as `sda`.
+    pub fn disks(&self) -> Vec<String> {
+        let disks = interfaces(&self.device).into_iter().flat_map(|interface| disks(&interface));
+        disks.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    }
 }
 
 fn usable(interface: &Path) -> bool {
@@ -26,18 +32,18 @@ fn usable(interface: &Path) -> bool {
     match (number("bInterfaceClass"), number("bInterfaceSubClass")) {
         (0x02, 0x02) => interface.join("tty").exists(),
         (0x03, _) => interface.join("driver").exists(),
-        (0x08, _) => has_disk(interface),
+        (0x08, _) => !disks(interface).is_empty(),
         _ => true,
     }
 }
 
 /// A drive is below `hostN/targetN:0:0/N:0:0:0/block/`.
-fn has_disk(interface: &Path) -> bool {
+fn disks(interface: &Path) -> Vec<PathBuf> {
     let mut level = vec![interface.to_owned()];
-    for prefix in ["host", "target", "", "block"] {
+    for prefix in ["host", "target", "", "block", ""] {
         level = level.iter().flat_map(|directory| children(directory, prefix)).collect();
     }
-    !level.is_empty()
+    level
 }
 
 fn children(directory: &Path, prefix: &str) -> Vec<PathBuf> {
@@ -95,5 +101,6 @@ mod tests {
         assert!(!socket.ready());
         fs::create_dir_all(interface.join("host2/target2:0:0/2:0:0:0/block/sda")).unwrap();
         assert!(socket.ready());
+        assert_eq!(socket.disks(), ["sda"]);
     }
 }
