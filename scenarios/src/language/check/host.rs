@@ -69,9 +69,8 @@ fn expect(wanted: &Expect) -> Result<(), ScenarioError> {
     let of_drive = [("fail", fail), ("file", file), ("drive", drive)];
     let of_drive = of_drive.into_iter().find_map(|(what, value)| Some((what, value.as_ref()?)));
     if let Some((what, value)) = of_drive.or_else(|| Some(("details", details.values().next()?))) {
-        let message = format!(
-            "{what}: with host = \"vm\" a shell step looks at the drive: cat /media/MICROBIT/FAIL.TXT, once it is there"
-        );
+        let message =
+            format!("{what}: with host = \"vm\" a shell step looks at the drive, below /media, once it is there");
         return Err(ScenarioError::at(value, message));
     }
     match flash.as_ref().filter(|flash| flash.as_ref() == "dropped") {
