@@ -147,11 +147,24 @@ pub enum CopiedBy {
     LinuxFsync,
     /// Linux, `dd oflag=direct`.
     LinuxDirect,
-    /// macOS.
+    /// macOS up to 12.
     #[serde(rename = "macos")]
     MacOs,
+    /// Finder of macOS 13.0: writes the file's attributes into a companion file, reads them back, and gives up without them.
+    #[serde(rename = "macos-ventura-finder")]
+    MacOsVenturaFinder,
+    /// `cp` of macOS 13: several threads write 1 MiB each.
+    #[serde(rename = "macos-ventura")]
+    MacOsVentura,
+    /// macOS 15: after its metadata the file does not lie in one piece.
+    #[serde(rename = "macos-sequoia")]
+    MacOsSequoia,
     /// Windows.
     Windows,
+    /// Windows, whose search indexer makes its files half-way.
+    WindowsIndexer,
+    /// Thonny on Linux: `fsync` after every 8 KiB.
+    Thonny,
 }
 
 /// A region of the drive's file system.

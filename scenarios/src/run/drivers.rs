@@ -301,7 +301,12 @@ impl From<CopiedBy> for WriteOrder {
             CopiedBy::LinuxFsync => WriteOrder::LinuxFsync,
             CopiedBy::LinuxDirect => WriteOrder::LinuxDirect,
             CopiedBy::MacOs => WriteOrder::MacOs,
+            CopiedBy::MacOsVenturaFinder => WriteOrder::MacOsVenturaFinder,
+            CopiedBy::MacOsVentura => WriteOrder::MacOsVentura,
+            CopiedBy::MacOsSequoia => WriteOrder::MacOsSequoia,
             CopiedBy::Windows => WriteOrder::Windows,
+            CopiedBy::WindowsIndexer => WriteOrder::WindowsIndexer,
+            CopiedBy::Thonny => WriteOrder::Thonny,
         }
     }
 }

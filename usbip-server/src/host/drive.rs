@@ -68,6 +68,9 @@ pub enum DriveError {
     /// The file is larger than what is free; what fits was written.
     #[error("no space left on the drive")]
     NoSpace,
+    /// The system wrote to this block, read it back, and found something else.
+    #[error("what was written to block {0} is not there any more")]
+    Forgotten(u32),
     /// What is on the drive is no FAT file system.
     #[error("the drive's file system: {0}")]
     FileSystem(String),

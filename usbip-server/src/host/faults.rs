@@ -7,7 +7,7 @@ use twinboard_sim::fault::{ArmError, Param, PointSpec, SharedFault};
 use twinboard_sim::time::{Span, Time};
 
 use super::Host;
-use super::copy::Run;
+use super::orders::Run;
 use super::volume::SECTOR;
 
 /// The family's points.

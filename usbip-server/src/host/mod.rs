@@ -22,6 +22,7 @@ pub mod dap;
 pub mod drive;
 pub mod faults;
 pub mod flasher;
+pub mod orders;
 pub mod serial;
 pub mod volume;
 
