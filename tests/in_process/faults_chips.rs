@@ -350,7 +350,7 @@ fn drop_image(host: &mut Host<Powered>, chip: &InterfaceChip) -> Option<Copied> 
 #[test]
 fn the_bootloader_tells_of_flash_that_refuses() {
     for (name, chip) in [("microbit-v1", &KL26Z), ("microbit-v2", &NRF52820)] {
-        for (address, words) in [(0x8000, "sector erase failed"), (0x9004, "write failed")] {
+        for (address, words) in [(0x8000, "mass erase failed"), (0x9004, "write failed")] {
             let mut host = maintenance(name);
             // Each sector is erased before its words are written.
             let skip = u64::from(address != 0x8000);

@@ -144,7 +144,7 @@ impl TargetFlash for OwnFlash {
             });
         }
         core.work(row.takes).await;
-        if row.refused { Err(Error::IapEraseSector) } else { Ok(()) }
+        if row.refused { Err(Error::IapEraseAll) } else { Ok(()) }
     }
 
     async fn data(&mut self, core: &mut Core, address: u32, data: &[u8]) -> Result<(), Error> {

@@ -32,8 +32,6 @@ pub enum Step {
     EndOfFile,
     /// A checksum is wrong.
     BadChecksum,
-    /// A record has more data than there is room for.
-    TooLong,
 }
 
 /// How a version of the firmware reads hex files.
@@ -51,8 +49,8 @@ pub struct HexParser {
     rules: HexRules,
     boards: [u16; 2],
     record: [u8; RECORD_DATA + OVERHEAD],
-    /// Bytes of the record so far.
-    length: usize,
+    /// Bytes of the record so far. A very long record begins anew after 256.
+    length: u8,
     high_digit: Option<u8>,
     /// The record is complete; digits until the next ':' do not count.
     complete: bool,
@@ -140,10 +138,12 @@ impl HexParser {
             self.high_digit = Some(nibble);
             return None;
         };
-        let Some(slot) = self.record.get_mut(self.length) else { return Some(Step::TooLong) };
-        *slot = high << 4 | nibble & 0x0f;
-        self.length += 1;
-        if self.rules.at_line_end || self.length < usize::from(self.record[0]) + OVERHEAD {
+        // What a record has too much is lost.
+        if let Some(slot) = self.record.get_mut(usize::from(self.length)) {
+            *slot = high << 4 | nibble & 0x0f;
+        }
+        self.length = self.length.wrapping_add(1);
+        if self.rules.at_line_end || usize::from(self.length) < usize::from(self.record[0]) + OVERHEAD {
             return None;
         }
         self.complete = true;
@@ -152,8 +152,9 @@ impl HexParser {
 
     /// Looks at the record that has been read.
     fn check(&mut self) -> Option<Step> {
+        // Of a record that is too long the checksum is lost too.
         let Some(record) = self.record.get(..usize::from(self.record[0]) + OVERHEAD) else {
-            return Some(Step::TooLong);
+            return Some(Step::BadChecksum);
         };
         let sum = record.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte));
         if sum != 0 {
@@ -272,11 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_stops_and_a_record_of_33_bytes_is_too_long() {
+    fn a_wrong_checksum_stops_and_so_does_a_record_of_33_bytes_whose_checksum_is_lost() {
         let mut file = record(0, 0, &[1, 2, 3]);
         file.replace_range(9..11, "FF");
         assert_eq!(parse(file.as_bytes(), 512).0, Step::BadChecksum);
-        assert_eq!(parse(record(0, 0, &[0; 33]).as_bytes(), 512).0, Step::TooLong);
+        for rules in [RULES, OLD_RULES] {
+            assert_eq!(parse_by(rules, record(0, 0, &[1; 33]).as_bytes(), 512).0, Step::BadChecksum);
+            // After 256 bytes it begins anew, here with a record of no data: all official versions take that.
+            let endless = format!(":FF000000{}\n", "00".repeat(256));
+            assert_eq!(parse_by(rules, endless.as_bytes(), 512), (Step::Done, Memory::new()));
+        }
         assert_eq!(parse(record(0, 0, &[7; 32]).as_bytes(), 512).1.len(), 32);
     }
 

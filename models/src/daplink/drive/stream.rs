@@ -136,7 +136,6 @@ async fn write_hex<F: TargetFlash>(
         let (address, data) = parser.take();
         match step {
             Step::BadChecksum => return Err(Error::HexChecksum),
-            Step::TooLong => return Err(Error::HexParser),
             Step::Flush | Step::Done | Step::EndOfFile => {}
         }
         if !data.is_empty() && decoder.write(core, flash, address, data).await? {
