@@ -106,6 +106,9 @@ pub fn fault(entry: &FaultEntry) -> String {
     if entry.armed == ArmedBy::Step {
         text.push_str(", once a step has armed it");
     }
+    if let Some(event) = &entry.on {
+        let _ = write!(text, ", once {}", self::event(&event.as_ref().wait()));
+    }
     text
 }
 

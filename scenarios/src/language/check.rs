@@ -56,6 +56,7 @@ impl Scenario {
         let mut walk = Walk { scenario: self, faults, count: 0, done: 0, dropped: false };
         walk.steps(&self.steps, Around { depth: 0, times: 1, branch: None })?;
         walk.check_use()?;
+        walk.check_events()?;
         order::check(&self.steps)
     }
 
@@ -335,7 +336,18 @@ impl<'s> Walk<'s> {
     }
 
     fn wait(&self, place: &Spanned<Step>, wait: &WaitStep, around: Around) -> Result<(), ScenarioError> {
-        let WaitStep { serial, screen, progress, fault, powered, gone, within } = wait;
+        let message = "wait: one of serial, screen, progress, fault, powered and gone was expected";
+        self.event(wait, || ScenarioError::at(place, message))?;
+        let WaitStep { progress, within, .. } = wait;
+        if let Some(progress) = progress.as_ref().filter(|_| around.branch != Some(true)) {
+            return Err(ScenarioError::at(progress, "progress: no other branch drops a file at the same time"));
+        }
+        within.iter().try_for_each(|within| self.within(within, "within"))
+    }
+
+    /// An event is one thing, and one that can be.
+    fn event(&self, event: &WaitStep, not_one: impl FnOnce() -> ScenarioError) -> Result<(), ScenarioError> {
+        let WaitStep { serial, screen, progress, fault, powered, gone, .. } = event;
         let given = [
             serial.is_some(),
             screen.is_some(),
@@ -345,18 +357,34 @@ impl<'s> Walk<'s> {
             gone.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            let message = "wait: one of serial, screen, progress, fault, powered and gone was expected";
-            return Err(ScenarioError::at(place, message));
+            return Err(not_one());
         }
         serial.iter().try_for_each(|pattern| regex(pattern).map(drop))?;
         screen.iter().try_for_each(rows)?;
-        if let Some(fault) = fault.as_ref().filter(|name| !self.faults.contains_key(name.as_ref().as_str())) {
-            return Err(ScenarioError::at(fault, self.unknown_fault(fault.as_ref())));
+        match fault.as_ref().filter(|name| !self.faults.contains_key(name.as_ref().as_str())) {
+            Some(fault) => Err(ScenarioError::at(fault, self.unknown_fault(fault.as_ref()))),
+            None => Ok(()),
         }
-        if let Some(progress) = progress.as_ref().filter(|_| around.branch != Some(true)) {
-            return Err(ScenarioError::at(progress, "progress: no other branch drops a file at the same time"));
+    }
+
+    /// The events that arm faults.
+    fn check_events(&self) -> Result<(), ScenarioError> {
+        for entry in &self.scenario.faults {
+            let Some(on) = &entry.on else { continue };
+            if entry.armed == super::fault::ArmedBy::Step {
+                return Err(ScenarioError::at(on, "on: an event or a step arms a fault, not both"));
+            }
+            let message = "on: one of serial, screen, progress, fault, powered and gone was expected";
+            let event = on.as_ref().wait();
+            self.event(&event, || ScenarioError::at(on, message))?;
+            if let Some(fault) = event.fault.as_ref().filter(|fault| fault.as_ref() == entry.name()) {
+                return Err(ScenarioError::at(fault, "fault: another fault was expected, not the one that it arms"));
+            }
+            if let Some(progress) = event.progress.as_ref().filter(|_| !self.dropped) {
+                return Err(ScenarioError::at(progress, "progress: no step drops a file"));
+            }
         }
-        within.iter().try_for_each(|within| self.within(within, "within"))
+        Ok(())
     }
 
     fn measure(&self, place: &Spanned<Step>, measure: &Measure) -> Result<(), ScenarioError> {

@@ -7,7 +7,8 @@ use twinboard_sim::fault::{Lasting, Param, Params, Plan};
 use twinboard_sim::time::Time;
 
 use super::error::ScenarioError;
-use super::units::{AddressRange, Duration};
+use super::step::WaitStep;
+use super::units::{AddressRange, Duration, Percent};
 
 /// A fault of a scenario. `twinboard scenario points` lists the points, with what each takes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,6 +23,9 @@ pub struct FaultEntry {
     /// Armed from the start (the default), or only by an `arm` step.
     #[serde(default)]
     pub armed: ArmedBy,
+    /// Armed only when this event happens, whatever the steps are at.
+    #[schemars(with = "Option<FaultEvent>")]
+    pub on: Option<Spanned<FaultEvent>>,
 
     /// Not before this time after power-on (or after it was armed by a step).
     pub at: Option<Duration>,
@@ -83,6 +87,39 @@ pub struct FaultEntry {
     /// A value, as the point says.
     #[schemars(with = "Option<u32>")]
     pub value: Option<Spanned<u32>>,
+}
+
+/// An event that arms a fault, one of these.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FaultEvent {
+    /// What the target sends on its serial wire matches this regular expression.
+    #[schemars(with = "Option<String>")]
+    pub serial: Option<Spanned<String>>,
+    /// The display shows this; see `expect`.
+    #[schemars(with = "Option<[String; 5]>")]
+    pub screen: Option<Spanned<[String; 5]>>,
+    /// This part of a drop is written.
+    #[schemars(with = "Option<Percent>")]
+    pub progress: Option<Spanned<Percent>>,
+    /// Another fault has struck.
+    #[schemars(with = "Option<String>")]
+    pub fault: Option<Spanned<String>>,
+    /// The board is under power, or is not.
+    #[schemars(with = "Option<bool>")]
+    pub powered: Option<Spanned<bool>>,
+    /// The board has gone from the bus, or is on it.
+    #[schemars(with = "Option<bool>")]
+    pub gone: Option<Spanned<bool>>,
+}
+
+impl FaultEvent {
+    /// The same event as a step waits for it.
+    #[must_use]
+    pub fn wait(&self) -> WaitStep {
+        let FaultEvent { serial, screen, progress, fault, powered, gone } = self.clone();
+        WaitStep { serial, screen, progress, fault, powered, gone, within: None }
+    }
 }
 
 /// Who arms a fault.

@@ -16,7 +16,7 @@ use crate::language::units::span_text;
 use crate::report::{seconds, span_seconds};
 
 /// How often the board is looked at.
-const LOOK: Span = Span::ms(1);
+pub(super) const LOOK: Span = Span::ms(1);
 /// How long an event may take if nothing is said.
 const WAIT_WITHIN: Span = Span::secs(10);
 /// The same for an answer on the serial port.
@@ -116,7 +116,7 @@ impl Doing {
                 let within = wait.within.as_ref().map_or(WAIT_WITHIN, |within| within.as_ref().0);
                 let what = crate::explain::event(wait);
                 let what = format!("{what}: not within {}", span_text(within));
-                Ok(Doing::Wait { event: Event::of(wait, beside)?, until: now + within, what })
+                Ok(Doing::Wait { event: Event::of(wait, beside.machine.heard_total())?, until: now + within, what })
             }
             Step::Serial(serial) => begin_serial(serial, beside, now),
             other => Err(Failed::new(format!("{}: not beside a driver", other.verb()))),
@@ -259,10 +259,10 @@ fn measure(measure: &Measure, now: Time, shared: &mut Shared) -> Result<Option<S
 }
 
 impl Event {
-    fn of(wait: &WaitStep, beside: Around<'_, '_>) -> Result<Event, Failed> {
+    /// The event that `wait` is for; of what the target sends, the bytes from `heard` on count.
+    pub(super) fn of(wait: &WaitStep, heard: u64) -> Result<Event, Failed> {
         let WaitStep { serial, screen, progress, fault, powered, gone, .. } = wait;
         if let Some(regex) = pattern(serial.as_ref())? {
-            let heard = beside.machine.heard_total();
             return Ok(Event::Serial(regex, heard));
         }
         let event = screen.as_ref().map(|rows| Event::Screen(rows.as_ref().clone()));
@@ -273,7 +273,7 @@ impl Event {
         event.ok_or_else(|| Failed::new("wait: nothing to wait for"))
     }
 
-    fn has_happened(&self, beside: Around<'_, '_>, shared: &Shared) -> bool {
+    pub(super) fn has_happened(&self, beside: Around<'_, '_>, shared: &Shared) -> bool {
         match self {
             Event::Serial(regex, from) => regex.is_match(&beside.machine.heard_since(*from)),
             Event::Screen(rows) => beside.machine.rows().is_some_and(|seen| expect::shows(&seen.0, rows)),

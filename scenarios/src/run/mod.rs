@@ -12,6 +12,7 @@ mod gdb;
 pub mod outside;
 mod prepare;
 mod steps;
+mod trigger;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use twinboard_sim::fault::SharedFault;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::trace::{Sink, TraceHash};
 use twinboard_usbip::host::Host;
+use twinboard_usbip::host::beside::Attendant;
 use twinboard_usbip::pcap::Capture;
 
 pub use prepare::{Places, PrepareError, Prepared};
@@ -35,6 +37,7 @@ use crate::report::{FaultReport, MeasureReport, Reason, Report, StepReport, Verd
 use branch::Branches;
 use doing::{Doing, Poll};
 use steps::Steps;
+use trigger::Triggers;
 
 /// Makes a sink for a board of this name whose nets have these names.
 pub type MakeSink = Box<dyn FnOnce(&str, &[String]) -> Option<Box<dyn Sink>>>;
@@ -127,6 +130,8 @@ pub(crate) struct Run<'p> {
     /// The baud rate with which the serial port was opened.
     baud: Option<u32>,
     until: Time,
+    /// Faults that wait for an event.
+    triggers: Option<Triggers>,
     /// The reset button is held until the device has been enumerated.
     fresh: bool,
 }
@@ -160,8 +165,19 @@ impl Prepared {
             host.record(capture);
         }
         self.arm_host(&mut host, &shared.lock().faults)?;
-        let mut run =
-            Run { prepared: self, host, shared: shared.clone(), dropped: None, baud: None, until, fresh: true };
+        let triggers = Triggers::new(&self.scenario.faults, &shared.lock().faults, &shared)
+            .map_err(|failed| ScenarioError::anywhere(failed.message))?;
+        let mut run = Run {
+            prepared: self,
+            host,
+            shared: shared.clone(),
+            dropped: None,
+            baud: None,
+            until,
+            triggers,
+            fresh: true,
+        };
+        run.attended(None);
         let result = run.steps(&self.scenario.steps, true);
         let mut shared = shared.lock();
         run.host.beside(|beside| {
@@ -288,6 +304,18 @@ impl Run<'_> {
         }
     }
 
+    /// From now on the faults that wait for an event are looked after, and these branches.
+    fn attended(&mut self, branches: Option<Branches>) {
+        let attendant: Option<Box<dyn Attendant<Powered>>> = match &self.triggers {
+            Some(triggers) => {
+                triggers.set_branches(branches);
+                Some(Box::new(triggers.clone()))
+            }
+            None => branches.map(|branches| Box::new(branches) as Box<dyn Attendant<Powered>>),
+        };
+        self.host.attended_by(attendant);
+    }
+
     /// Does lists of steps at the same time: the one that uses drivers here, the others beside it.
     fn parallel(&mut self, branches: &[Vec<Spanned<Step>>]) -> Result<(), Failed> {
         let with_drivers = branches.iter().position(|branch| branch.iter().any(|step| !doing::is_beside_deep(step)));
@@ -298,7 +326,7 @@ impl Run<'_> {
             self.open_serial(baud)?;
         }
         let beside = Branches::new(others, self.shared.clone(), self.host.now());
-        self.host.attended_by(Some(Box::new(beside.clone())));
+        self.attended(Some(beside.clone()));
         let mut result = self.steps(&branches[here], false).map_err(|(_, failed)| failed);
         while result.is_ok() && !beside.is_over() {
             if self.host.now() > self.until {
@@ -306,7 +334,7 @@ impl Run<'_> {
             }
             self.host.turn(self.until + Span::ms(1));
         }
-        self.host.attended_by(None);
+        self.attended(None);
         result.and_then(|()| beside.result())
     }
 }

@@ -136,7 +136,7 @@ impl Prepared {
                 return Err(ScenarioError::at(&entry.point, crate::points::unknown(name)));
             };
             let mut fault = Fault::new(entry.name(), point, entry.params()?, entry.plan()?, seed);
-            if entry.armed == ArmedBy::Step {
+            if entry.armed == ArmedBy::Step || entry.on.is_some() {
                 fault.arm(twinboard_sim::time::Time::ZERO, false);
             }
             let fault = SharedFault::new(fault);

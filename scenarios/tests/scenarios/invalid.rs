@@ -67,6 +67,17 @@ fn cases() -> Vec<(&'static str, String)> {
         ("two faults of one name", fault("point = 'usb.nak'\n[[fault]]\npoint = 'usb.nak'")),
         ("a fault that waits for a step for ever", fault("point = 'usb.nak'\narmed = 'step'")),
         ("a fault that is armed by chance", fault("point = 'usb.nak'\narmed = 'maybe'")),
+        ("an event of nothing", fault("point = 'usb.nak'\non = {}")),
+        ("two events", fault("point = 'usb.nak'\non = { serial = 'x', gone = true }")),
+        ("an event that there is not", fault("point = 'usb.nak'\non = { applause = true }")),
+        (
+            "an event and a step",
+            steps("[[fault]]\npoint = 'usb.nak'\narmed = 'step'\non = { gone = true }\n[[step]]\narm = 'usb.nak'\n"),
+        ),
+        ("an event with a regular expression that is none", fault("point = 'usb.nak'\non = { serial = '(' }")),
+        ("the progress of no drop", fault("point = 'usb.nak'\non = { progress = '50 %' }")),
+        ("a fault on a fault that there is not", fault("point = 'usb.nak'\non = { fault = 'usb.stall' }")),
+        ("a fault that arms itself", fault("point = 'usb.nak'\non = { fault = 'usb.nak' }")),
         // Steps.
         ("a step without a verb", step("")),
         ("a step with two verbs", step("do = 'reset'\nconnect = {}")),
@@ -125,6 +136,12 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "a fault of the other host",
             steps("host = 'vm'\n[[fault]]\npoint = 'host.slow'\ndelay = '1 ms'\n[[step]]\nshell = { run = 'true' }\n"),
+        ),
+        (
+            "an event that nobody looks for",
+            steps(
+                "host = 'vm'\n[[fault]]\npoint = 'usb.nak'\non = { gone = true }\n[[step]]\nshell = { run = 'true' }\n",
+            ),
         ),
         ("two branches with a shell", in_machine("parallel.branches = [[{ shell.run = 'true' }], [{ connect = {} }]]")),
         ("a wait for nothing", step("wait = {}")),

@@ -1,6 +1,7 @@
 //! Scenario files: the library, what happens to it when its faults are removed or its expectations broken, and files that
 //! are wrong.
 
+mod events;
 mod invalid;
 mod library;
 mod mutation;
