@@ -264,3 +264,38 @@ fn a_scenario_in_the_virtual_machine_is_explained_and_neither_minimised_nor_swep
     assert_eq!(code, 2);
     assert!(unwrapped(&said).contains("host: scenarios of a sweep run in process"), "{said}");
 }
+
+/// What `scenario run` tells of some scenarios of the library, but for how long they took here.
+fn reports(jobs: &str) -> serde_json::Value {
+    let library = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
+    // Faults by count, by event and by chance; two boards; branches; an emulated interface chip.
+    let names = [
+        "usb-lost-acknowledge",
+        "firmware-hangs",
+        "swd-noise",
+        "order-windows-explorer-v1",
+        "unplug-at-85-percent",
+        "clock-crystal-does-not-start",
+    ];
+    let files: Vec<String> = names.iter().map(|name| format!("{library}/{name}.toml")).collect();
+    let mut arguments = vec!["scenario", "run", "--json", "--jobs", jobs];
+    arguments.extend(files.iter().map(String::as_str));
+    let (code, out, said) = twinboard(&arguments);
+    assert_eq!(code, 0, "{said}");
+    let mut reports: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let list = reports.as_array_mut().expect("a list");
+    assert_eq!(list.len(), names.len());
+    for report in list {
+        assert_eq!(report["verdict"], "pass");
+        assert_eq!(report["trace_hash"].as_str().expect("a fingerprint").len(), 16);
+        report.as_object_mut().expect("a report").remove("wall_time").expect("a time");
+    }
+    reports
+}
+
+#[test]
+fn the_same_scenarios_give_the_same_reports_in_two_processes_and_with_one_job_or_two() {
+    let first = reports("1");
+    assert_eq!(first, reports("1"), "another process");
+    assert_eq!(first, reports("2"), "two jobs");
+}

@@ -58,7 +58,7 @@ fn the_progress_of_a_drop_arms_a_fault_in_its_middle() {
 #[test]
 fn a_fault_arms_another_one_and_so_does_the_boards_going() {
     let text = with_echo(
-        // Bit 1 is the first one behind the start bit: it makes a `a` a backtick.
+        // Bit 1 is the first one behind the start bit: it makes an a a backtick.
         "point = 'uart.drop'\nwire = 'UART_TO_TARGET'\ncount = 3\n[[fault]]\nname = 'second'\npoint = 'uart.flip'\n\
          wire = 'UART_TO_TARGET'\nbit = 1\non = { fault = 'uart.drop' }\n[[fault]]\nname = 'third'\n\
          point = 'uart.drop'\nwire = 'UART_TO_TARGET'\non = { gone = true }",
