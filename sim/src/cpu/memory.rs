@@ -89,6 +89,8 @@ pub struct Memory {
     watched: Range<usize>,
     /// A watched byte was written.
     watched_store: bool,
+    /// How often something in flash was changed.
+    flash_changes: u64,
     regions: Vec<Region>,
     windows: Vec<Window>,
     /// Which eighths of the address space have windows, so that accesses elsewhere are told at once.
@@ -139,7 +141,9 @@ impl Memory {
 
     /// The bytes of a region, to be changed.
     pub fn region_mut(&mut self, region: RegionId) -> &mut [u8] {
-        let (start, len) = (self.regions[region.0].start as usize, self.regions[region.0].len as usize);
+        let Region { kind, start, len } = self.regions[region.0];
+        let (start, len) = (start as usize, len as usize);
+        self.flash_changes += u64::from(kind == Kind::Flash);
         self.forget_decoded(start, len);
         &mut self.bytes[start..][..len]
     }
@@ -236,11 +240,19 @@ impl Memory {
 
     /// Writes bytes, whatever the kind of the region. False (and nothing written) outside every region.
     pub fn write_bytes(&mut self, address: u32, bytes: &[u8]) -> bool {
-        let Some(at) = self.find(address, bytes.len()) else { return false };
+        let Some(window) = self.window(address) else { return false };
+        let Some(at) = window.span(address, bytes.len() as u32) else { return false };
+        let at = at as usize;
+        self.flash_changes += u64::from(window.kind == Kind::Flash);
         self.forget_decoded(at, bytes.len());
         self.note_write(at, bytes.len());
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         true
+    }
+
+    /// A count that goes on whenever something in flash is changed.
+    pub(super) fn flash_changes(&self) -> u64 {
+        self.flash_changes
     }
 
     /// `N` bytes at arena offset `at`.
@@ -285,6 +297,7 @@ impl Memory {
     }
 
     /// The word at arena offset `at`.
+    #[inline]
     pub(super) fn word(&self, at: u32) -> u32 {
         self.load(at).map_or(0, u32::from_le_bytes)
     }

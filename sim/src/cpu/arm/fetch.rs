@@ -51,7 +51,7 @@ impl Core {
             return Ok(None);
         }
         let in_it = self.regs.itstate != 0;
-        let cached = Op(self.memory.slot(at.into()));
+        let cached = self.recall.instruction(Op(self.memory.slot(at.into())));
         let usable = !matches!(cached.kind(), kind::UNDECODED | kind::BREAK);
         if usable && in_it == (cached.kind() == kind::IT_BODY) {
             return Ok(Some(cached));
@@ -124,6 +124,7 @@ impl Core {
     /// Breakpoints changed: what was decoded may have to break now, or no more.
     pub(super) fn breakpoints_changed(&mut self) {
         self.memory.forget_all_decoded();
+        self.recall.forget();
         self.attend();
     }
 }

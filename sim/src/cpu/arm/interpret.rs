@@ -58,6 +58,13 @@ impl Core {
                     break self.execute_one::<M, 4>(mmio, op, place);
                 }
                 (self.pc, self.cycle) = (place.pc, place.cycle);
+                if op.kind() == kind::SITE && self.regs.itstate == 0 {
+                    if self.recall(mmio, op.imm() as usize) {
+                        break Place { pc: self.pc, cycle: self.cycle, distance: self.distance(self.pc) };
+                    }
+                    op = self.recall.instruction(op);
+                    continue;
+                }
                 match self.resolve(op) {
                     Some(resolved) => op = resolved,
                     None => return,

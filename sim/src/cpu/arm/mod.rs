@@ -25,6 +25,7 @@ mod debug;
 mod decode;
 mod decode32;
 mod delay;
+mod effects;
 mod exceptions;
 mod faults;
 mod fetch;
@@ -37,6 +38,7 @@ mod nvic;
 mod op;
 mod parked;
 mod ppb;
+mod recall;
 mod registers;
 mod run;
 mod scb;
@@ -63,6 +65,7 @@ use fpb::{Fpb, FpbConfig};
 use incidents::Incidents;
 use mpu::Mpu;
 use nvic::Nvic;
+use recall::Recall;
 use registers::Registers;
 use scb::Scb;
 use spin::Spin;
@@ -165,6 +168,7 @@ pub struct Core {
     fpb: Fpb,
     dwt: Dwt,
     spin: Spin,
+    recall: Recall,
     incidents: Incidents,
     /// Where a debugger outside the chip wants the core to halt.
     breakpoints: Vec<u32>,
@@ -210,6 +214,7 @@ impl Core {
             fpb: Fpb::new(fpb_config(&config)),
             dwt: Dwt::new(dwt_config(&config)),
             spin: Spin::new(&config),
+            recall: Recall::default(),
             incidents: Incidents::default(),
             breakpoints: Vec::new(),
             watches: Vec::new(),
@@ -259,6 +264,7 @@ impl Core {
         self.stalled_until = 0;
         self.state = State::Running;
         self.memory.forget_all_decoded();
+        self.recall.forget();
         self.debug.core_was_reset();
         self.dwt.set_halted(false, self.cycle);
         self.scb.reset_pending = true;

@@ -157,6 +157,12 @@ impl Spin {
         self.phase == Phase::Watching
     }
 
+    /// Whether a mark waits to be executed.
+    #[inline(always)]
+    pub fn looks(&self) -> bool {
+        matches!(self.phase, Phase::Marked | Phase::Watching)
+    }
+
     #[inline(always)]
     pub fn is_parked(&self) -> bool {
         self.phase == Phase::Parked
@@ -415,10 +421,12 @@ impl Core {
             && (!self.config.fpu || start.vfp == self.vfp)
     }
 
-    /// Switches the skipping of waiting loops, which is on unless switched off. Results are the same either way.
+    /// Switches the skipping of waiting loops, and with it the recalling of stretches ([`super::recall`]), which are on
+    /// unless switched off. Results are the same either way.
     pub fn set_spin_skipping(&mut self, on: bool) {
         self.stop_looking();
         self.spin.disabled = !on;
+        self.set_recalling(on);
     }
 }
 

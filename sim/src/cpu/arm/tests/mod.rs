@@ -5,6 +5,7 @@ mod exceptions;
 mod idle;
 mod incidents;
 mod memory;
+mod recall;
 mod slicing;
 mod thumb;
 
