@@ -52,6 +52,8 @@ pub struct Timer {
     count_due: u64,
     /// Compare channels whose event somebody polls.
     polled: u32,
+    /// In so many ticks, at least, the counter comes by no CC register: less than that passes at once.
+    clear: u64,
     /// The tick at which COMPARE events happened last, as a cycle, and which.
     latest: (u64, u32),
 }
@@ -76,6 +78,7 @@ impl Timer {
             counting: 0,
             count_due: NEVER,
             polled: 0,
+            clear: 0,
             latest: (0, 0),
         }
     }
@@ -109,6 +112,12 @@ impl Timer {
 
     /// Lets `ticks` ticks pass, the last one at cycle `end`.
     fn tick(&mut self, mut ticks: u64, end: u64) {
+        if self.running && ticks < self.clear {
+            self.clear -= ticks;
+            self.counter = self.counter.wrapping_add(ticks as u32) & self.mask();
+            self.latest = (end, 0);
+            return;
+        }
         while ticks > 0 && self.running {
             let step = self.until_short(self.counter).min(ticks);
             for n in 0..self.channels {
@@ -136,6 +145,13 @@ impl Timer {
                 }
             }
         }
+        self.look_ahead();
+    }
+
+    /// Finds out how far the next CC register is, with or without a short.
+    fn look_ahead(&mut self) {
+        let nearest = (0..self.channels).map(|n| self.distance(self.counter, n)).min().unwrap_or(0);
+        self.clear = nearest.min(self.until_short(self.counter));
     }
 
     fn advance(&mut self, now: u64) {
@@ -179,6 +195,7 @@ impl Peripheral for Timer {
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, offset: u32, value: u32) -> Option<()> {
+        self.clear = 0;
         match offset {
             SHORTS => self.shorts = value & 0x3F3F,
             MODE => {
@@ -205,8 +222,9 @@ impl Peripheral for Timer {
                 self.count_due = self.count_due.min(cx.now + PCLK16M);
             }
             COUNT => {}
-            CLEAR => (self.counter, self.synced) = (0, cx.now),
-            SHUTDOWN => (self.running, self.counter) = (false, 0),
+            CLEAR => (self.counter, self.synced, self.clear) = (0, cx.now, 0),
+            SHUTDOWN => (self.running, self.counter, self.clear) = (false, 0, 0),
+            // What becomes of CC is a whole turn away, and so no nearer than before.
             _ => self.cc[index(offset, CAPTURE, 4, self.channels)?] = self.counter,
         }
         Some(())
