@@ -241,12 +241,19 @@ impl Core {
 
     fn write_scs(&mut self, offset: u32, value: u32, rights: Rights) {
         let v7 = self.config.v7();
-        self.attend();
+        match offset {
+            // Drivers enable and disable their interrupts around everything they do: mostly nothing follows from it.
+            scs::ISER..scs::ISPR => {}
+            _ => self.attend(),
+        }
         match offset {
             scs::SYST_CSR..=scs::SYST_CALIB if self.config.systick => {
                 self.systick.write(offset - scs::SYST_CSR, value, self.cycle);
             }
-            0x100..=0x10C => self.write_bank(Bank::Enabled, (offset - scs::ISER) / 4, value, true),
+            0x100..=0x10C => {
+                self.write_bank(Bank::Enabled, (offset - scs::ISER) / 4, value, true);
+                self.attend_if_pending();
+            }
             0x180..=0x18C => self.write_bank(Bank::Enabled, (offset - scs::ICER) / 4, value, false),
             0x200..=0x20C => self.write_bank(Bank::Pending, (offset - scs::ISPR) / 4, value, true),
             0x280..=0x28C => self.write_bank(Bank::Pending, (offset - scs::ICPR) / 4, value, false),
