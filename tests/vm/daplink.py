@@ -15,6 +15,8 @@ HIC_ID = {"kl26z": "97969901", "kl27z": "9796990b", "nrf52820": "6e052820"}
 
 def strings(version):
     """String descriptors from 1 on; 3, the serial number, is never in the table."""
+    if version <= 234:
+        return ["MBED", "MBED CMSIS-DAP", None, "USB_CDC", "USB_CDC1", "MBED CMSIS-DAP", "USB_MSC"]
     if version <= 246:
         return ["ARM", "DAPLink CMSIS-DAP", None, "mbed Serial Port", "mbed Serial Port", "CMSIS-DAP", "USB_MSC"]
     maker = "ARM" if version <= 255 else "Arm"
@@ -60,9 +62,12 @@ class Device:
         return self.interface(0, 2, (0x08, 0x06, 0x50), name) + pair(0x82, 0x02)
 
     def serial_port(self):
-        return [
+        association = [
             "Interface Association:", "bLength 8", "bDescriptorType 11", "bFirstInterface 1", "bInterfaceCount 2",
             "bFunctionClass 2", "bFunctionSubClass 2", "bFunctionProtocol 1", f"iFunction {self.string(4)}",
+        ]
+        return [
+            *(association if self.version > 234 else []),
             *self.interface(1, 1, (2, 2, 1), 4),
             "CDC Header:", "bcdCDC 1.10",
             "CDC Call Management:", "bmCapabilities 0x03", "call management", "use DataInterface", "bDataInterface 2",
@@ -103,7 +108,10 @@ class Device:
         ]
 
     def lsusb(self):
-        if self.version <= 246:
+        device_class, subclass, protocol = (2, 0, 0) if self.version <= 234 else (239, 2, 1)
+        if self.version <= 234:
+            usb, length, functions = "1.10", 0x7A, [self.mass_storage(), self.hid(), self.serial_port()]
+        elif self.version <= 246:
             usb, length, functions = "2.00", 0x82, [self.mass_storage(), self.hid(), self.serial_port()]
         else:
             usb, length = "2.10", 0x8B
@@ -113,8 +121,9 @@ class Device:
         # The serial port has two interfaces.
         interfaces = len(functions) + 1
         return [
-            "Device Descriptor:", "bLength 18", "bDescriptorType 1", f"bcdUSB {usb}", "bDeviceClass 239",
-            "bDeviceSubClass 2", "bDeviceProtocol 1", "bMaxPacketSize0 64", "idVendor 0x0d28", "idProduct 0x0204",
+            "Device Descriptor:", "bLength 18", "bDescriptorType 1", f"bcdUSB {usb}", f"bDeviceClass {device_class}",
+            f"bDeviceSubClass {subclass}", f"bDeviceProtocol {protocol}",
+            "bMaxPacketSize0 64", "idVendor 0x0d28", "idProduct 0x0204",
             "bcdDevice 10.00", f"iManufacturer {self.string(1)}", f"iProduct {self.string(2)}", "bNumConfigurations 1",
             "Configuration Descriptor:", "bLength 9", "bDescriptorType 2", f"wTotalLength 0x{length:04x}",
             f"bNumInterfaces {interfaces}", "bConfigurationValue 1", "iConfiguration 0", "bmAttributes 0x80",
@@ -126,6 +135,8 @@ class Device:
 
     def details(self, serial, bootloader):
         version = self.version
+        if version <= 234:
+            return ["DAPLink Firmware - see https://mbed.com/daplink", f"Version: {version:04}", "Build: …"]
         # A full image has a settings page of the factory; an erased one the firmware fills with its own defaults.
         automation = overflow = int(version >= 253 and not bootloader)
         site = "https://daplink.io" if version >= 256 else "https://mbed.com/daplink"

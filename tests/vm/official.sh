@@ -20,7 +20,7 @@ official() {
     # What differs from build to build is left open, but not that it is there.
     drive=$(drive_of "$number")
     tr -d '\r' <"$drive/DETAILS.TXT" | sed -E '
-        s/^(Build ID|Git SHA|Local Mods|Bootloader CRC|Interface CRC|Remount count): .+/\1: …/' >details.txt
+        s/^(Build|Build ID|Git SHA|Local Mods|Bootloader CRC|Interface CRC|Remount count): +.+/\1: …/' >details.txt
     /usr/bin/python3 "$here/daplink.py" details "$version" "$chip" "$number" $bootloader | diff - details.txt
 
     program=$(realpath "$here/../../firmware/$chip_behind/echo-115200.hex")
