@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::MACHINE;
+use super::forget::forget;
 
 /// A regular expression that nothing matches.
 const NEVER: &str = "@nothing says this@";
@@ -93,21 +94,6 @@ fn without_faults(name: &str, table: &Table, wanted: &mut Vec<Wanted>) {
         mutant.get_mut("fault").and_then(Value::as_array_mut).expect("faults").remove(index);
         forget(mutant.get_mut("step").expect("steps"), gone);
         wanted.push((format!("{name} without {gone}"), "fail", mutant));
-    }
-}
-
-fn forget(value: &mut Value, fault: &str) {
-    let names = |step: &Value| {
-        let armed = ["arm", "disarm"].iter().any(|verb| step.get(verb).and_then(Value::as_str) == Some(fault));
-        armed || step.get("wait").and_then(|wait| wait.get("fault")).and_then(Value::as_str) == Some(fault)
-    };
-    match value {
-        Value::Array(list) => {
-            list.retain(|step| !names(step));
-            list.iter_mut().for_each(|value| forget(value, fault));
-        }
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| forget(value, fault)),
-        _ => {}
     }
 }
 

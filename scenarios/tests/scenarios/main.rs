@@ -2,6 +2,7 @@
 //! are wrong.
 
 mod events;
+mod forget;
 mod invalid;
 mod library;
 mod mutation;
