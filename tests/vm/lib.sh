@@ -59,7 +59,7 @@ serial_numbers() {
 }
 
 # The drive of the board with a serial number.
-drive_of() { findmnt -n -o TARGET "$(realpath /dev/disk/by-id/usb-MBED_VFS_"$1"-0:0)"; }
+drive_of() { findmnt -n -o TARGET "$(realpath /dev/disk/by-id/usb-MBED_*VFS_"$1"-0:0)"; }
 
 # descriptors DEVICE: what `lsusb -v` says of the device with that directory below /sys. Names of classes and makers are
 # left out: they depend on the data base that is installed.
