@@ -52,12 +52,15 @@ pub fn leave(loaded: &Loaded, prepared: &Prepared, report: &Report, root: &Path)
 }
 
 /// The same of a run in the virtual machine, with the shell's transcript, the guest's console, and the files that commands
-/// wrote to `$TWINBOARD_OUT`.
-pub fn keep(loaded: &Loaded, recorded: &Recorded, root: &Path) -> Result<PathBuf, Failure> {
-    let OutsideOutcome { report, board, serial, transcript } = &recorded.outcome;
+/// wrote to `$TWINBOARD_OUT`. The board is gone behind it.
+pub fn keep(loaded: &Loaded, recorded: &mut Recorded, root: &Path) -> Result<PathBuf, Failure> {
+    let OutsideOutcome { report, board, serial, transcript } = &mut recorded.outcome;
     let folder = folder(report, root)?;
-    copy(recorded.folder.path(), &folder).map_err(|error| unwritable(&folder, &error))?;
+    // What is recorded of the wires is written to its end when the board goes.
+    let board = board.take();
     common(loaded, &folder, report, serial, board.as_ref())?;
+    drop(board);
+    copy(recorded.folder.path(), &folder).map_err(|error| unwritable(&folder, &error))?;
     let put = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).map_err(|e| unwritable(&folder, &e));
     put("shell.log", transcript.as_bytes())?;
     put("console.log", &recorded.console)?;

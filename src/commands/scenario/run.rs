@@ -130,7 +130,7 @@ fn in_machine(
         // Where no machine came up, there is nothing to see.
         let ran = recorded.outcome.board.is_some() && !interrupted.load(Ordering::Relaxed);
         if failed && ran && !options.no_evidence {
-            let folder = evidence::keep(loaded, &recorded, &options.evidence)?;
+            let folder = evidence::keep(loaded, &mut recorded, &options.evidence)?;
             if !options.json {
                 eprintln!("twinboard: evidence in {}", folder.display());
             }
