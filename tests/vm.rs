@@ -16,8 +16,8 @@ use twinboard_sim::pace::ClockMode;
 use twinboard_usbip::gadget::{Gadget, SourceSink};
 use twinboard_usbip::server::Server;
 
-#[path = "../scenarios/tests/scenarios/forget.rs"]
-mod forget;
+#[path = "../scenarios/tests/scenarios/faultless.rs"]
+mod faultless;
 #[path = "vm/scenarios.rs"]
 mod scenarios;
 

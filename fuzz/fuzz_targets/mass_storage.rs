@@ -1,4 +1,4 @@
-//! Command block wrappers to a native V2's drive. Each begins with six bytes: what is odd about it, the length that it
+//! Command block wrappers to a native V2's drive. Each begins with five bytes: what is odd about it, the length that it
 //! announces (16 bits, in steps of 64), how much data really follows, and the command block's length. Whatever was sent, the
 //! drive answers INQUIRY after a reset recovery.
 
@@ -43,11 +43,11 @@ fuzz_target!(|input: &[u8]| {
     host.enumerate().expect("enumerates");
     let mut rest = input;
     for tag in 0..64 {
-        let Some((&[odd, low, high, real, count, lun], tail)) = rest.split_first_chunk::<6>() else { break };
+        let Some((&[odd, low, high, real, count], tail)) = rest.split_first_chunk::<5>() else { break };
         let (command, tail) = tail.split_at(tail.len().min(usize::from(count) % 17));
         rest = tail;
         let length = u32::from(u16::from_le_bytes([low, high])) * 64;
-        send(&mut host, odd ^ (lun << 5), length, usize::from(real) * 64, command, tag);
+        send(&mut host, odd, length, usize::from(real) * 64, command, tag);
     }
     // A command may have taken the board off the bus for a while (a reset, another mode).
     if !host.is_present() {

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::MACHINE;
-use super::forget::forget;
+use super::faultless::faultless;
 
 /// A regular expression that nothing matches.
 const NEVER: &str = "@nothing says this@";
@@ -57,7 +57,7 @@ fn scenarios_with_linux_as_host_pass_and_fail_without_their_fault_or_with_anothe
     for (name, table) in &library {
         wanted.push((name.clone(), "pass", table.clone()));
         let before = wanted.len();
-        without_faults(name, table, &mut wanted);
+        wanted.extend(faultless(name, table).into_iter().map(|(what, mutant)| (what, "fail", mutant)));
         broken(name, table, &mut wanted);
         assert!(wanted.len() >= before + 2, "{name} expects nothing");
     }
@@ -85,18 +85,6 @@ fn scenarios_with_linux_as_host_pass_and_fail_without_their_fault_or_with_anothe
 }
 
 type Wanted = (String, &'static str, Table);
-
-/// Each fault removed, with the steps that name it.
-fn without_faults(name: &str, table: &Table, wanted: &mut Vec<Wanted>) {
-    let faults = table.get("fault").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for (index, fault) in faults.iter().enumerate() {
-        let gone = fault.get("name").or(fault.get("point")).and_then(Value::as_str).expect("a name");
-        let mut mutant = table.clone();
-        mutant.get_mut("fault").and_then(Value::as_array_mut).expect("faults").remove(index);
-        forget(mutant.get_mut("step").expect("steps"), gone);
-        wanted.push((format!("{name} without {gone}"), "fail", mutant));
-    }
-}
 
 /// Each expectation broken in turn.
 fn broken(name: &str, table: &Table, wanted: &mut Vec<Wanted>) {

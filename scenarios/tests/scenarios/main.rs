@@ -2,7 +2,7 @@
 //! are wrong.
 
 mod events;
-mod forget;
+mod faultless;
 mod invalid;
 mod library;
 mod mutation;

@@ -6,7 +6,7 @@ use twinboard_scenarios::language::HostKind;
 use twinboard_scenarios::report::{Verdict, human};
 use twinboard_scenarios::run::{PrepareError, Settings};
 
-use super::forget::forget;
+use super::faultless::faultless;
 use super::{everywhere, prepare, texts};
 
 /// A regular expression that nothing matches.
@@ -35,7 +35,7 @@ fn without_its_fault_or_with_a_broken_expectation_every_scenario_fails() {
         }
         let table: Table = text.parse().expect("TOML");
         let before = mutants.len();
-        without_faults(&name, &table, &mut mutants);
+        mutants.extend(faultless(&name, &table).into_iter().map(|(what, mutant)| (what, mutant.to_string())));
         let whole = mutants.len();
         broken(&name, &table, &mut mutants);
         if is_official(&table) && mutants.len() > whole + OFFICIAL {
@@ -62,22 +62,6 @@ fn without_its_fault_or_with_a_broken_expectation_every_scenario_fails() {
 fn is_official(table: &Table) -> bool {
     let interface = table.get("images").and_then(|images| images.get("interface")).and_then(Value::as_str);
     interface.is_some_and(|name| name.starts_with("official:"))
-}
-
-/// Each fault removed, with the steps that name it.
-fn without_faults(name: &str, table: &Table, mutants: &mut Vec<Mutant>) {
-    let Some(Value::Array(faults)) = table.get("fault") else { return };
-    for index in 0..faults.len() {
-        let mut mutant = table.clone();
-        let gone = faults[index].get("name").or(faults[index].get("point")).and_then(Value::as_str).expect("a name");
-        if let Some(Value::Array(faults)) = mutant.get_mut("fault") {
-            faults.remove(index);
-        }
-        if let Some(steps) = mutant.get_mut("step") {
-            forget(steps, gone);
-        }
-        mutants.push((format!("{name} without {gone}"), mutant.to_string()));
-    }
 }
 
 /// Each expectation broken in turn.
