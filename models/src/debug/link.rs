@@ -137,7 +137,7 @@ impl<T: DebugTarget + ?Sized> SwdWire for SwdLink<T> {
         if self.activity.is_recorded() {
             self.burst.edge(at, &self.activity);
         }
-        let before = self.level(swdio);
+        let before = self.trace.is_some() && self.level(swdio);
         match self.faults.any() {
             None => {
                 let bit = resolve([swdio, self.line.drive()]);

@@ -10,6 +10,8 @@ use twinboard_sim::wire::Drive;
 /// What two pins of a chip make of an [`SwdWire`].
 pub struct SwdPins {
     wire: Box<dyn SwdWire>,
+    /// SWDIO was high at the last change.
+    level: bool,
     /// SWCLK is high. Nobody but the probe drives it; a released one is held low by the target's pull-down.
     high: bool,
     swdio: Drive,
@@ -32,7 +34,10 @@ impl SwdPins {
     /// Both pins released, on `wire`.
     #[must_use]
     pub fn new(wire: Box<dyn SwdWire>) -> SwdPins {
-        SwdPins { wire, high: false, swdio: Drive::Released, reset: false, shared_reset: false }
+        let mut pins =
+            SwdPins { wire, level: false, high: false, swdio: Drive::Released, reset: false, shared_reset: false };
+        pins.look();
+        pins
     }
 
     /// The same where the target's reset input is SWDIO too: both wires held low for [`SHARED_RESET`] are a reset. Whoever
@@ -62,18 +67,25 @@ impl SwdPins {
     /// target's set-up time is not modelled.
     #[inline]
     pub fn drive(&mut self, at: Time, swclk: Drive, swdio: Drive) {
+        let changes = self.swdio != swdio;
         self.swdio = swdio;
         let high = matches!(swclk, Drive::High | Drive::PullUp);
         if high && !self.high {
-            self.wire.clock(at, swdio);
+            self.level = self.wire.clock(at, swdio);
+        } else if changes {
+            self.look();
         }
         self.high = high;
     }
 
-    /// The level of SWDIO as the chip's input sees it now.
+    fn look(&mut self) {
+        self.level = self.wire.level(self.swdio);
+    }
+
+    /// The level of SWDIO as the chip's input sees it now. The target changes what it drives at a rising edge of SWCLK only.
     #[inline]
-    pub fn level(&mut self) -> bool {
-        self.wire.level(self.swdio)
+    pub fn level(&self) -> bool {
+        self.level
     }
 
     /// What the chip does to the target's reset input, where a pin of it is wired there; true holds the target in reset.
@@ -88,6 +100,7 @@ impl SwdPins {
     pub fn power_cycle(&mut self) {
         (self.high, self.swdio, self.reset) = (false, Drive::Released, false);
         self.wire.power_cycle();
+        self.look();
     }
 }
 
