@@ -60,7 +60,7 @@ impl Model {
         }
     }
 
-    /// Adds somebody who watches all pins.
+    /// Adds an LED on one of the chip's pins.
     pub(super) fn observe(&self, end: LedOnPin) {
         match self {
             Model::DapLink(chip) => chip.lock().observe(end),

@@ -102,7 +102,7 @@ impl Io {
     /// Drives a pin, or starts a serial character on it, now.
     pub fn send(&self, pin: PinId, signal: Signal) {
         let edge = Edge { at: self.clock.now(), pin, signal };
-        self.leds.lock().iter_mut().for_each(|led| led.edge(&edge));
+        self.leds.lock().iter_mut().filter(|led| led.watches(edge.pin)).for_each(|led| led.edge(&edge));
         self.pins.lock().out.push(edge);
     }
 
@@ -123,7 +123,11 @@ impl Io {
             self.set(pin, high);
         }
         let (at, span) = (self.clock.now(), Span(PWM_PERIOD.0 / 255 * u64::from(duty)));
-        self.leds.lock().iter_mut().for_each(|led| led.pulses(at, pin, PWM_PERIOD, span));
+        self.leds
+            .lock()
+            .iter_mut()
+            .filter(|led| led.watches(pin))
+            .for_each(|led| led.pulses(at, pin, PWM_PERIOD, span));
     }
 
     /// Pulls COMBINED_SENSOR_INT low, or lets it go.

@@ -253,6 +253,10 @@ mod tests {
     struct Seen(Arc<Mutex<Vec<(Span, Span)>>>);
 
     impl PinObserver for Seen {
+        fn watches(&self, _: PinId) -> bool {
+            true
+        }
+
         fn edge(&mut self, _: &Edge) {}
 
         fn pulses(&mut self, _: Time, _: PinId, period: Span, high: Span) {

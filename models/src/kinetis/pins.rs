@@ -135,7 +135,8 @@ pub struct Pins {
     pub(super) ports: [PortPins; PORTS],
     probe: Option<Probe>,
     edges: Vec<Edge>,
-    observers: Vec<Box<dyn PinObserver>>,
+    /// Who watches, and which pins of each port.
+    observers: Vec<([u32; PORTS], Box<dyn PinObserver>)>,
     /// Microvolts that somebody holds against pins from outside.
     held: Vec<(PinId, u32)>,
     capacitors: Vec<Capacitor>,
@@ -211,9 +212,17 @@ impl Pins {
         true
     }
 
-    /// Adds somebody who watches all pins.
+    /// Adds somebody who watches pins.
     pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
-        self.observers.push(observer);
+        let watched = |port| (0..32).fold(0, |mask, bit| mask | u32::from(observer.watches(number(port, bit))) << bit);
+        self.observers.push((std::array::from_fn(watched), observer));
+    }
+
+    /// Those who watch `pin`.
+    fn watching(&mut self, pin: PinId) -> impl Iterator<Item = &mut Box<dyn PinObserver>> {
+        let place = place(pin);
+        let watches = move |pins: &[u32; PORTS]| place.is_some_and(|(port, bit)| pins[port] >> bit & 1 == 1);
+        self.observers.iter_mut().filter(move |(pins, _)| watches(pins)).map(|(_, observer)| observer)
     }
 
     /// Which pins (a mask for each port) are wired to another chip: only their edges leave. At first all.
@@ -275,7 +284,7 @@ impl Pins {
 
     /// An alternate function that has `pin` pulses it too fast to follow: `high` of each `period` it is high.
     pub fn pulse(&mut self, now: Time, pin: PinId, period: Span, high: Span) {
-        for observer in &mut self.observers {
+        for observer in self.watching(pin) {
             observer.pulses(now, pin, period, high);
         }
     }
@@ -441,7 +450,7 @@ impl Pins {
     }
 
     fn put(&mut self, edge: Edge) {
-        for observer in &mut self.observers {
+        for observer in self.watching(edge.pin) {
             observer.edge(&edge);
         }
         if place(edge.pin).is_some_and(|(port, bit)| self.ports[port].exported >> bit & 1 == 1) {

@@ -126,7 +126,10 @@ pub struct Pins {
     serial_until: u64,
     exported: u64,
     edges: Vec<Edge>,
-    observers: Vec<Box<dyn PinObserver>>,
+    /// Who watches, and which pins.
+    observers: Vec<(u64, Box<dyn PinObserver>)>,
+    /// Pins whose signals somebody wants to know of: another chip, or an observer.
+    told: u64,
     parts: Vec<Box<dyn AnalogPart>>,
     /// Pins that rise, and when they have.
     rising: Vec<(u64, u8)>,
@@ -173,6 +176,7 @@ impl Pins {
             exported: u64::MAX,
             edges: Vec::with_capacity(16),
             observers: Vec::new(),
+            told: u64::MAX,
             parts: Vec::new(),
             rising: Vec::with_capacity(8),
             probe: None,
@@ -182,9 +186,11 @@ impl Pins {
         }
     }
 
-    /// Adds somebody who watches all pins.
+    /// Adds somebody who watches pins.
     pub fn observe(&mut self, observer: Box<dyn PinObserver>) {
-        self.observers.push(observer);
+        let watched = (0..64).fold(0, |mask, pin| mask | u64::from(observer.watches(PinId(pin))) << pin);
+        self.observers.push((watched, observer));
+        self.told |= watched;
     }
 
     /// Adds a part that makes voltages on pins.
@@ -245,6 +251,7 @@ impl Pins {
     /// Which pins are wired to another chip: only their edges leave through [`Pins::edges`]. At first all.
     pub fn export(&mut self, pins: u64) {
         self.exported = pins;
+        self.told = self.observers.iter().fold(pins, |told, (watched, _)| told | watched);
     }
 
     /// The edges that have not been delivered yet.
@@ -316,7 +323,7 @@ impl Pins {
     /// A peripheral that has taken `pin` pulses it too fast to follow: `high` of each `period` (cycles) it is high.
     pub fn pulse(&mut self, now: u64, pin: u8, period: u64, high: u64) {
         let (at, period, high) = (self.hfclk.time(now), self.hfclk.span(period), self.hfclk.span(high));
-        for observer in &mut self.observers {
+        for (_, observer) in self.observers.iter_mut().filter(|(watched, _)| watched >> pin & 1 == 1) {
             observer.pulses(at, PinId(pin.into()), period, high);
         }
     }
@@ -513,12 +520,19 @@ impl Pins {
         }
     }
 
+    #[inline]
     fn put(&mut self, now: u64, pin: u8, signal: Signal) {
+        if self.told >> (pin & 63) & 1 == 1 {
+            self.tell(now, pin & 63, signal);
+        }
+    }
+
+    fn tell(&mut self, now: u64, pin: u8, signal: Signal) {
         let edge = Edge { at: self.hfclk.time(now), pin: PinId(pin.into()), signal };
-        for observer in &mut self.observers {
+        for (_, observer) in self.observers.iter_mut().filter(|(watched, _)| watched >> pin & 1 == 1) {
             observer.edge(&edge);
         }
-        if self.exported >> (edge.pin.0 & 63) & 1 == 1 {
+        if self.exported >> pin & 1 == 1 {
             self.edges.push(edge);
         }
     }

@@ -21,6 +21,10 @@ const HIGH: u16 = 0x8000;
 struct Pulses(Arc<Mutex<Vec<(u64, u64, u64)>>>);
 
 impl PinObserver for Pulses {
+    fn watches(&self, _: PinId) -> bool {
+        true
+    }
+
     fn edge(&mut self, _: &Edge) {}
 
     fn pulses(&mut self, at: Time, pin: PinId, period: Span, high: Span) {

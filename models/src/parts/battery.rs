@@ -63,13 +63,15 @@ impl BatteryMonitor {
 }
 
 impl PinObserver for BatteryMonitor {
+    fn watches(&self, pin: PinId) -> bool {
+        pin == self.sense.switch
+    }
+
     fn edge(&mut self, edge: &Edge) {
         let Signal::Drive(drive) = edge.signal else { return };
-        if edge.pin == self.sense.switch {
-            let mut state = self.state.lock();
-            let before = self.voltage_of(&state, edge.at);
-            *state = State { before, since: edge.at, on: drive == Drive::High };
-        }
+        let mut state = self.state.lock();
+        let before = self.voltage_of(&state, edge.at);
+        *state = State { before, since: edge.at, on: drive == Drive::High };
     }
 }
 

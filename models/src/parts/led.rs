@@ -127,18 +127,18 @@ pub struct LedOnPin {
 }
 
 impl PinObserver for LedOnPin {
+    fn watches(&self, pin: PinId) -> bool {
+        pin == self.pin
+    }
+
     fn edge(&mut self, edge: &Edge) {
-        if edge.pin == self.pin
-            && let Signal::Drive(drive) = edge.signal
-        {
+        if let Signal::Drive(drive) = edge.signal {
             self.led.0.lock().drive(edge.at, drive);
         }
     }
 
-    fn pulses(&mut self, at: Time, pin: PinId, period: Span, high: Span) {
-        if pin == self.pin {
-            self.led.0.lock().pulses(at, period, high);
-        }
+    fn pulses(&mut self, at: Time, _: PinId, period: Span, high: Span) {
+        self.led.0.lock().pulses(at, period, high);
     }
 }
 

@@ -141,9 +141,11 @@ impl LedMatrix {
             let bin = self.since / BIN;
             let end = until.min((bin + 1) * BIN);
             let span = (end - self.since) as u32;
-            let leds = self.lit[(bin % bins) as usize].iter_mut().flatten();
-            for (led, (row, column)) in leds.zip(self.picture.iter().flatten()) {
-                *led += span * u32::from(self.rows_high >> row & self.columns_low >> column & 1);
+            if self.rows_high != 0 && self.columns_low != 0 {
+                let leds = self.lit[(bin % bins) as usize].iter_mut().flatten();
+                for (led, (row, column)) in leds.zip(self.picture.iter().flatten()) {
+                    *led += span * u32::from(self.rows_high >> row & self.columns_low >> column & 1);
+                }
             }
             if end == (bin + 1) * BIN {
                 self.lit[((bin + 1) % bins) as usize] = [[0; SIZE]; SIZE];
@@ -183,6 +185,11 @@ impl SharedLedMatrix {
 }
 
 impl PinObserver for SharedLedMatrix {
+    fn watches(&self, pin: PinId) -> bool {
+        let matrix = self.0.lock();
+        matrix.rows.contains(&pin) || matrix.columns.contains(&pin)
+    }
+
     fn edge(&mut self, edge: &Edge) {
         self.0.lock().edge(edge);
     }

@@ -23,12 +23,15 @@ pub mod world;
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::wire::{Edge, PinId};
 
-/// Sees everything a chip's own pins do, at the time they do it (a lamp, a trace).
+/// Sees what a chip's own pins do, at the time they do it (a lamp, a trace).
 pub trait PinObserver: Send {
-    /// A pin did something.
+    /// Whether it wants to know of this pin; asked once.
+    fn watches(&self, pin: PinId) -> bool;
+
+    /// A pin that it watches did something.
     fn edge(&mut self, edge: &Edge);
 
-    /// From `at` on the pin, driven by the chip, is high for `high` of each `period`, again and again, until its next
+    /// From `at` on a pin that it watches, driven by the chip, is high for `high` of each `period`, again and again, until its next
     /// edge or the next call: pulses too short to be told one by one. `high` is 0 or `period` for a constant level.
     fn pulses(&mut self, at: Time, pin: PinId, period: Span, high: Span) {
         let _ = (at, pin, period, high);
