@@ -14,7 +14,7 @@ use serde_json::json;
 use twinboard_models::daplink::Spent;
 use twinboard_models::image::{BlockIds, Image};
 use twinboard_sim::machine::Machine;
-use twinboard_sim::pace::{Pace, Step};
+use twinboard_sim::pace::{HostState, Pace, Step};
 use twinboard_sim::time::{Span, Time};
 use twinboard_sim::usb::UsbPort;
 use twinboard_usbip::host::Host;
@@ -68,7 +68,7 @@ impl Machine for Timed {
 
     fn advance(&mut self, until: Time) {
         // The host in this process is always waiting for the board: only `paced` ever sleeps.
-        match self.pace.decide(self.desk.now(), self.start.elapsed().into(), true, until) {
+        match self.pace.decide(self.desk.now(), self.start.elapsed().into(), HostState::Waiting, until) {
             Step::Run(limit) => self.desk.advance(until.min(limit.max(self.desk.now() + Span::us(1)))),
             Step::Sleep(span) => std::thread::sleep(span.into()),
         }

@@ -136,9 +136,9 @@ impl<M: Machine> Board<M> {
         let begin = self.started.elapsed();
         let mut wall = begin;
         loop {
-            let waiting = self.sockets.iter().any(|socket| socket.vhc.host_is_waiting());
+            let host = self.sockets.iter().map(|socket| socket.vhc.host_state()).max().unwrap_or_default();
             let wanted = self.sockets.iter().map(|socket| socket.vhc.next_token()).min().unwrap_or(Time::NEVER);
-            match self.pace.decide(self.machine.now(), wall.into(), waiting, wanted) {
+            match self.pace.decide(self.machine.now(), wall.into(), host, wanted) {
                 Step::Run(until) => self.run(until),
                 Step::Sleep(span) => return span.into(),
             }

@@ -26,6 +26,7 @@ mod urb;
 use std::collections::VecDeque;
 
 use twinboard_sim::machine::Machine;
+use twinboard_sim::pace::HostState;
 use twinboard_sim::time::Time;
 use twinboard_sim::usb::UsbPort;
 
@@ -341,19 +342,19 @@ impl Vhc {
         self.pending != 0
     }
 
-    /// Whether the host waits for the board, rather than the board for the host: a control transfer or an OUT that is
-    /// not done, or an IN whose function was sent something before. A read that merely waits for something to happen
-    /// is not counted, nor is anything that has not moved for five seconds.
+    /// What the host is at. It waits for the board, rather than the board for the host, during a control transfer or an
+    /// OUT that is not done, or an IN whose function was sent something before. A read that merely waits for something to
+    /// happen is not counted, nor is anything that has not moved for five seconds.
     ///
     /// A host that keeps reading a serial port, and has not yet asked for more, is behind: whatever else it waits for, what
     /// the target says meanwhile would be lost.
     #[must_use]
-    pub fn host_is_waiting(&self) -> bool {
+    pub fn host_state(&self) -> HostState {
         let is_behind = |pipe: &Pipe| pipe.queue.is_empty() && self.now < pipe.read_until;
         if self.pipes[PIPES / 2..].iter().any(is_behind) {
-            return false;
+            return HostState::Behind;
         }
-        bits(self.pending).any(|index| {
+        let waits = bits(self.pending).any(|index| {
             let pipe = &self.pipes[index];
             let in_pipe = index >= PIPES / 2;
             if in_pipe {
@@ -361,7 +362,8 @@ impl Vhc {
             } else {
                 pipe.queue.front().is_some_and(|transfer| self.now < transfer.progress + PATIENCE)
             }
-        })
+        });
+        if waits { HostState::Waiting } else { HostState::Idle }
     }
 
     fn with_port<M: Machine + ?Sized>(&mut self, machine: &mut M, f: impl Fn(&mut Vhc, &mut dyn UsbPort)) {

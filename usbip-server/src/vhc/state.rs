@@ -14,7 +14,7 @@ const CLASS_STORAGE: u8 = 0x08;
 const CLASS_CDC_DATA: u8 = 0x0a;
 
 impl Vhc {
-    /// Keeps track of whether a read belongs to something that was sent, for [`Vhc::host_is_waiting`].
+    /// Keeps track of whether a read belongs to something that was sent, for [`Vhc::host_state`].
     pub(super) fn note_reply(&mut self, index: usize) {
         let Some((interface, class)) = self.pipes[index].function else { return };
         let until = self.now + PATIENCE;

@@ -369,19 +369,19 @@ fn the_host_waits_for_answers_and_not_for_news() {
     vhc.request(&mut gadget, [0, 9, 1, 0, 0, 0, 0, 0], &[]).expect("configures");
     vhc.submit(Urb::read(1, 0x81, 64));
     pass(&mut vhc, &mut gadget, Span::ms(2));
-    assert!(!vhc.host_is_waiting(), "a lone read");
+    assert_eq!(vhc.host_state(), HostState::Idle, "a lone read");
     vhc.submit(Urb::write(2, 2, [1]));
-    assert!(vhc.host_is_waiting(), "a write that is not done");
+    assert_eq!(vhc.host_state(), HostState::Waiting, "a write that is not done");
     let until = gadget.now() + Span::ms(5);
     let written = vhc.wait(&mut gadget, 2, until).expect("written");
     assert_eq!(written.status, Status::Done);
-    assert!(!vhc.host_is_waiting(), "the write went to the other function");
+    assert_eq!(vhc.host_state(), HostState::Idle, "the write went to the other function");
     vhc.submit(Urb::read(3, 0x82, 64));
-    assert!(vhc.host_is_waiting(), "a read that follows a write");
+    assert_eq!(vhc.host_state(), HostState::Waiting, "a read that follows a write");
     let until = gadget.now() + Span::ms(9);
     vhc.wait(&mut gadget, 3, until).expect("answered");
     vhc.submit(Urb::read(4, 0x82, 64));
-    assert!(!vhc.host_is_waiting(), "that write has its answer");
+    assert_eq!(vhc.host_state(), HostState::Idle, "that write has its answer");
 }
 
 #[test]
@@ -391,16 +391,16 @@ fn a_host_that_is_behind_with_reading_a_serial_port_does_not_wait_for_the_board(
     let mut vhc = ready(&mut script);
     vhc.pipes[pipe_index(0x81)].function = Some((1, CDC_DATA));
     vhc.submit(Urb::write(1, 2, [1]));
-    assert!(vhc.host_is_waiting(), "nobody reads");
+    assert_eq!(vhc.host_state(), HostState::Waiting, "nobody reads");
     vhc.submit(Urb::read(2, 0x81, 64));
     let read = vhc.wait(&mut script, 2, ms(40)).expect("read");
     assert_eq!(read.actual, 1);
     vhc.submit(Urb::write(3, 3, [1]));
-    assert!(!vhc.host_is_waiting(), "the reader has not asked for more");
+    assert_eq!(vhc.host_state(), HostState::Behind, "the reader has not asked for more");
     vhc.submit(Urb::read(4, 0x81, 64));
-    assert!(vhc.host_is_waiting(), "it has");
+    assert_eq!(vhc.host_state(), HostState::Waiting, "it has");
     vhc.cancel(4).expect("nothing came");
-    assert!(vhc.host_is_waiting(), "it has closed the port");
+    assert_eq!(vhc.host_state(), HostState::Waiting, "it has closed the port");
 }
 
 #[test]
