@@ -88,23 +88,26 @@ impl Core {
         self.prepare_it(next);
     }
 
-    /// What is to be executed at the PC where the cache has `op`, which is not an instruction as it stands: not decoded
-    /// yet, perhaps a breakpoint, or inside an IT block. `None`: nothing, and why has been dealt with.
+    /// What is to be executed at the PC where the cache has nothing that can be executed as it stands: it is not decoded
+    /// yet, perhaps a breakpoint, or not what it was decoded for. `None`: nothing, and why has been dealt with.
     #[inline(never)]
-    pub(super) fn resolve(&mut self, op: Op) -> Option<Op> {
-        let it = self.regs.itstate;
-        let op = if op.kind() == kind::IT_BODY && it != 0 { op } else { self.fetch_slow()? };
-        if op.kind() != kind::IT_BODY {
-            return Some(op);
-        }
+    pub(super) fn resolve(&mut self) -> Option<Op> {
+        let op = self.fetch_slow()?;
+        Some(if op.kind() == kind::IT_BODY { self.inside_it(op) } else { op })
+    }
+
+    /// What is to be executed where the cache has `op`, which is inside an IT block, and so is the PC.
+    #[inline(always)]
+    pub(super) fn inside_it(&mut self, op: Op) -> Op {
         // ITAdvance (A7.3.2).
+        let it = self.regs.itstate;
         self.regs.it_executed = it;
         self.regs.itstate = if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F };
         if self.regs.itstate != 0 {
             self.prepare_it(self.pc.wrapping_add(op.len()));
         }
         let pass = self.regs.flags.pass(u32::from(it >> 4));
-        Some(if pass { op.unwrapped() } else { Op::new(kind::NOP, op.len()) })
+        if pass { op.unwrapped() } else { Op::new(kind::NOP, op.len()) }
     }
 
     /// Makes sure that the instruction at `pc`, which lies in an IT block, is not taken for one outside.

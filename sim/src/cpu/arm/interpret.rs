@@ -65,7 +65,11 @@ impl Core {
                     op = self.recall.instruction(op);
                     continue;
                 }
-                match self.resolve(op) {
+                if op.kind() == kind::IT_BODY && self.regs.itstate != 0 {
+                    op = self.inside_it(op);
+                    continue;
+                }
+                match self.resolve() {
                     Some(resolved) => op = resolved,
                     None => return,
                 }
@@ -387,7 +391,30 @@ impl Core {
                 kind::STRB_REG => store!(offset_reg(), Width::Byte, |x| [x as u8]),
                 kind::STRH_IMM => store!(offset_imm(), Width::Half, |x| (x as u16).to_le_bytes()),
                 kind::STRH_REG => store!(offset_reg(), Width::Half, |x| (x as u16).to_le_bytes()),
-                kind::LDM..=kind::PUSH => {
+                kind::PUSH => {
+                    if let Some(cycles) = self.push(op.imm()) {
+                        pc = pc.wrapping_add(LEN);
+                        cycle += cycles;
+                    } else {
+                        aside!(self.execute_multiple(mmio, op));
+                    }
+                    break 'executed;
+                }
+                kind::POP => {
+                    match self.pop(op.imm()) {
+                        Some((cycles, None)) => {
+                            pc = pc.wrapping_add(LEN);
+                            cycle += cycles;
+                        }
+                        Some((cycles, Some(target))) => {
+                            go_to!(target);
+                            cycle += cycles + cost!(load_pc);
+                        }
+                        None => aside!(self.execute_multiple(mmio, op)),
+                    }
+                    break 'executed;
+                }
+                kind::LDM | kind::STM => {
                     aside!(self.execute_multiple(mmio, op));
                     break 'executed;
                 }

@@ -63,6 +63,42 @@ impl Core {
         Ok(cycles)
     }
 
+    /// `PUSH` of the registers in `list`, if the open window has room for it. Its cycles.
+    #[inline(never)]
+    pub(super) fn push(&mut self, list: u32) -> Option<u64> {
+        let count = (list & 0xFFFF).count_ones();
+        let bottom = self.regs.r[13].wrapping_sub(4 * count);
+        if bottom & 3 != 0 || !self.store_list_at_once(list & 0xFFFF, bottom, 4 * count) {
+            return None;
+        }
+        self.regs.r[13] = bottom;
+        Some(1 + u64::from(count))
+    }
+
+    /// `POP` of the registers in `list`, if an open window has all of them. Its cycles, and the address that it branches to;
+    /// none of this if that is no address in Thumb state.
+    #[inline(never)]
+    pub(super) fn pop(&mut self, list: u32) -> Option<(u64, Option<u32>)> {
+        let Core { fast, memory, regs, .. } = self;
+        let (bottom, count) = (regs.r[13], (list & 0xFFFF).count_ones());
+        let at = fast.ram.span(bottom, 4 * count).filter(|_| bottom & 3 == 0)?;
+        let words = memory.run(at, 4 * count)?.as_chunks::<4>().0;
+        let target = match (list >> 15 & 1, words.last()) {
+            (1, Some(word)) => Some(u32::from_le_bytes(*word)),
+            _ => None,
+        };
+        if list >> 13 & 1 == 1 || target.is_some_and(|target| target & 1 == 0 || target >= 0xF000_0000) {
+            return None;
+        }
+        regs.r[13] = bottom.wrapping_add(4 * count);
+        let mut rest = list;
+        for word in words {
+            regs.r[rest.trailing_zeros() as usize & 15] = u32::from_le_bytes(*word);
+            rest &= rest.wrapping_sub(1);
+        }
+        Some((1 + u64::from(count), target.map(|target| target & !1)))
+    }
+
     /// Loads the registers of `list`, and a new value of the base register before those, if all of the words are behind one
     /// open window. R15 is where a new PC ends up.
     #[inline(always)]
