@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what ./test needs beyond Rust: with "1" also what the tests in the virtual machine need.
+# Installs what ./test needs beyond Rust, but for the tests in the virtual machine (vm/setup.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -24,4 +24,3 @@ if [ ! -s "$micropython" ]; then
     "$scratch/venv/bin/python" -c 'import sys, uflash; sys.stdout.write(uflash._RUNTIME)' >"$scratch/micropython.hex"
     mv "$scratch/micropython.hex" "$micropython"
 fi
-if [ "${1:-0}" = 1 ]; then vm/setup.sh; fi
