@@ -426,7 +426,7 @@ impl Pins {
                 && (probe.swclk == (port, bit) || probe.swdio == (port, bit))
             {
                 let drive = |(port, bit): (usize, u32)| self.ports[port].drives[bit as usize];
-                probe.wires.drive(now, drive(probe.swclk), drive(probe.swdio));
+                probe.wires.drive(|| now, drive(probe.swclk), drive(probe.swdio));
                 if !probe.wires.may_reset() {
                     probe.reset_due = Time::NEVER;
                     probe.wires.release_shared_reset(now);

@@ -89,8 +89,8 @@ impl Soc {
     fn write_gpio(&mut self, cx: &mut MmioContext<'_>, now: u64, register: u32, value: u32) {
         let offset = register - GPIO;
         match self.gpio.write(&mut self.pins, now, offset, value) {
-            Some(()) if self.gpio.configures_sense(offset) => self.pins_settle(now, cx.memory, cx.irq),
-            Some(()) => {}
+            Some(true) => self.pins_settle(now, cx.memory, cx.irq),
+            Some(false) => {}
             None => self.count_write(register, value),
         }
         if self.pins.has_changed() {

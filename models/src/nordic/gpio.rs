@@ -71,8 +71,10 @@ impl Gpio {
         })
     }
 
-    /// Writes the register at `offset` from P0's base address.
-    pub fn write(&mut self, all: &mut Pins, now: u64, offset: u32, value: u32) -> Option<()> {
+    /// Writes the register at `offset` from P0's base address. Whether that can change what is sensed, other than by a pin's
+    /// level.
+    #[inline]
+    pub fn write(&mut self, all: &mut Pins, now: u64, offset: u32, value: u32) -> Option<bool> {
         let (port, register) = self.locate(offset)?;
         let (shift, pins) = (32 * port, u32::from(self.ports[port as usize]));
         let present = if pins == 32 { u32::MAX } else { (1 << pins) - 1 };
@@ -101,7 +103,7 @@ impl Gpio {
                 }
             }
         }
-        Some(())
+        Some(register >= LATCH)
     }
 
     #[inline]
@@ -141,12 +143,6 @@ impl Gpio {
                 bits((pins.sensing() >> (32 * port)) as u32).any(|n| sensed(pins, now, (32 * port as u32 + n) as u8))
             }
         })
-    }
-
-    /// Whether a write to `offset` can change what is sensed, other than by a pin's level.
-    #[must_use]
-    pub fn configures_sense(&self, offset: u32) -> bool {
-        self.locate(offset).is_some_and(|(_, register)| register >= LATCH)
     }
 
     /// Reset values; the pins are reset apart from this.

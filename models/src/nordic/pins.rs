@@ -240,7 +240,7 @@ impl Pins {
     fn drive_probe(&mut self, now: u64) {
         let Some(probe) = &mut self.probe else { return };
         let drive = |pin: u8| self.pins[usize::from(pin)].drive;
-        probe.wire.drive(self.hfclk.time(now), drive(probe.swclk), drive(probe.swdio));
+        probe.wire.drive(|| self.hfclk.time(now), drive(probe.swclk), drive(probe.swdio));
         let levels =
             u64::from(drive(probe.swclk) == Drive::High) << probe.swclk | u64::from(probe.wire.level()) << probe.swdio;
         // A bang of bits is not to wake everybody who looks at pins, unless the program asked for it.

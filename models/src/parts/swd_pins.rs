@@ -66,12 +66,12 @@ impl SwdPins {
     /// What the chip does to the two pins from `at` on. If both change at once, the data line's change comes first: the
     /// target's set-up time is not modelled.
     #[inline]
-    pub fn drive(&mut self, at: Time, swclk: Drive, swdio: Drive) {
+    pub fn drive(&mut self, at: impl FnOnce() -> Time, swclk: Drive, swdio: Drive) {
         let changes = self.swdio != swdio;
         self.swdio = swdio;
         let high = matches!(swclk, Drive::High | Drive::PullUp);
         if high && !self.high {
-            self.level = self.wire.clock(at, swdio);
+            self.level = self.wire.clock(at(), swdio);
         } else if changes {
             self.look();
         }
@@ -135,20 +135,20 @@ mod tests {
     fn every_rising_edge_clocks_the_wire_once_with_what_the_data_line_is_then() {
         let notes = Notes::default();
         let mut pins = SwdPins::new(Box::new(notes.clone()));
-        pins.drive(Time(1), Drive::Low, Drive::High);
-        pins.drive(Time(2), Drive::High, Drive::High);
-        pins.drive(Time(3), Drive::High, Drive::Low);
-        pins.drive(Time(4), Drive::Low, Drive::Low);
-        pins.drive(Time(5), Drive::High, Drive::Released);
+        pins.drive(|| Time(1), Drive::Low, Drive::High);
+        pins.drive(|| Time(2), Drive::High, Drive::High);
+        pins.drive(|| Time(3), Drive::High, Drive::Low);
+        pins.drive(|| Time(4), Drive::Low, Drive::Low);
+        pins.drive(|| Time(5), Drive::High, Drive::Released);
         assert_eq!(*notes.0.lock(), [(2, Drive::High), (5, Drive::Released)]);
     }
 
     #[test]
     fn the_data_line_reads_what_is_on_the_wire() {
         let mut pins = SwdPins::new(Box::new(Notes::default()));
-        pins.drive(Time(1), Drive::Low, Drive::High);
+        pins.drive(|| Time(1), Drive::Low, Drive::High);
         assert!(pins.level());
-        pins.drive(Time(2), Drive::Low, Drive::Released);
+        pins.drive(|| Time(2), Drive::Low, Drive::Released);
         assert!(!pins.level());
     }
 }

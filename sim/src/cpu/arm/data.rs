@@ -97,6 +97,7 @@ impl Core {
     }
 
     /// `LSLS_REG` and its like, and `SHIFT_REG`: the amount is the lowest byte of register c.
+    #[inline(never)]
     pub(super) fn shift_by_register(&mut self, op: Op, s: bool) {
         let amount = self.regs.r[op.c()] & 0xFF;
         let value = self.regs.r[op.b()];

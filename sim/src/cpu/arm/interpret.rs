@@ -341,6 +341,8 @@ impl Core {
                     self.regs.flags.c = m >> ((op.imm() - 1) & 31) & 1 == 1;
                     set_nz!((i64::from(m as i32) >> (op.imm() & 63)) as u32);
                 }
+                kind::LSLS_REG..=kind::RORS_REG => self.shift_by_register(op, true),
+                kind::SHIFT_REG => self.shift_by_register(op, op.s()),
                 kind::SXTB => a!() = c!().rotate_right(op.imm()) as i8 as u32,
                 kind::SXTH => a!() = c!().rotate_right(op.imm()) as i16 as u32,
                 kind::UXTB => a!() = c!().rotate_right(op.imm()) & 0xFF,
@@ -391,31 +393,14 @@ impl Core {
                 kind::STRB_REG => store!(offset_reg(), Width::Byte, |x| [x as u8]),
                 kind::STRH_IMM => store!(offset_imm(), Width::Half, |x| (x as u16).to_le_bytes()),
                 kind::STRH_REG => store!(offset_reg(), Width::Half, |x| (x as u16).to_le_bytes()),
-                kind::PUSH => {
-                    if let Some(cycles) = self.push(op.imm()) {
-                        pc = pc.wrapping_add(LEN);
-                        cycle += cycles;
-                    } else {
-                        aside!(self.execute_multiple(mmio, op));
-                    }
-                    break 'executed;
-                }
-                kind::POP => {
-                    match self.pop(op.imm()) {
-                        Some((cycles, None)) => {
-                            pc = pc.wrapping_add(LEN);
-                            cycle += cycles;
+                kind::LDRD..=kind::PUSH => {
+                    match self.several(op, pc.wrapping_add(LEN)) {
+                        Some((next, cycles)) => {
+                            go_to!(next);
+                            cycle += u64::from(cycles);
                         }
-                        Some((cycles, Some(target))) => {
-                            go_to!(target);
-                            cycle += cycles + cost!(load_pc);
-                        }
-                        None => aside!(self.execute_multiple(mmio, op)),
+                        None => aside!(self.execute_slow(mmio, op)),
                     }
-                    break 'executed;
-                }
-                kind::LDM | kind::STM => {
-                    aside!(self.execute_multiple(mmio, op));
                     break 'executed;
                 }
                 kind::LDR_MOVE => moving!(load, 4),

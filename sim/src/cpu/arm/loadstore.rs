@@ -99,6 +99,9 @@ pub(super) fn is_load(op: Op) -> bool {
     Addressing(op.imm()).is(Addressing::LOAD)
 }
 
+/// What `LDRD` and `STRD` take.
+pub(super) const DUAL_CYCLES: u32 = 3;
+
 impl Core {
     /// One of the frequent loads whose address no window covers.
     #[inline(never)]
@@ -181,6 +184,34 @@ impl Core {
         Ok(u32::from(timing.load))
     }
 
+    /// `LDRD` and `STRD`, if open windows have both words. Nothing is done if not.
+    #[inline(always)]
+    pub(super) fn fast_dual(&mut self, op: Op) -> bool {
+        let addressing = Addressing(op.imm());
+        // R15 is not in place here.
+        if addressing.is(Addressing::LITERAL) {
+            return false;
+        }
+        let (address, write_back) = self.address(op, addressing);
+        if op.kind() == kind::LDRD {
+            let (low, high) = (self.fast_load(address), self.fast_load(address.wrapping_add(4)));
+            let (Some(low), Some(high)) = (low, high) else { return false };
+            self.regs.set(op.a(), u32::from_le_bytes(low));
+            self.regs.set(op.c(), u32::from_le_bytes(high));
+        } else {
+            let at = self.fast.stores.span(address, 8).filter(|_| address & 3 == 0);
+            let Some(bytes) = at.and_then(|at| self.memory.plain_run_mut(at, 8)) else { return false };
+            let [low, high] = [op.a(), op.c()].map(|register| self.regs.r[register].to_le_bytes());
+            if let [first, second] = bytes.as_chunks_mut::<4>().0 {
+                (*first, *second) = (low, high);
+            }
+        }
+        if let Some(base) = write_back {
+            self.regs.set(op.b(), base);
+        }
+        true
+    }
+
     /// `LDRD` and `STRD`.
     pub(super) fn dual<M: Mmio>(&mut self, mmio: &mut M, op: Op, kind: u8) -> Result<u32, Fault> {
         let (address, write_back) = self.address(op, Addressing(op.imm()));
@@ -200,7 +231,7 @@ impl Core {
         if let Some(base) = write_back {
             self.regs.set(op.b(), base);
         }
-        Ok(3)
+        Ok(DUAL_CYCLES)
     }
 
     /// `EXCLUSIVE`: LDREX, STREX and their byte and half-word forms (A7.7.52 and on).

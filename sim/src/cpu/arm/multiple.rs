@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::faults::Fault;
+use super::loadstore::DUAL_CYCLES;
 use super::op::{Op, kind};
 use crate::bus::Size;
 use crate::cpu::Mmio;
@@ -63,31 +64,62 @@ impl Core {
         Ok(cycles)
     }
 
-    /// `PUSH` of the registers in `list`, if the open window has room for it. Its cycles.
+    /// `LDRD`, `STRD`, `LDM`, `STM`, `PUSH` and `POP`, if an open window has all of the words. Where the program goes on, which is
+    /// at `next` unless the PC is loaded, and the cycles. Nothing is done if not.
     #[inline(never)]
-    pub(super) fn push(&mut self, list: u32) -> Option<u64> {
-        let count = (list & 0xFFFF).count_ones();
-        let bottom = self.regs.r[13].wrapping_sub(4 * count);
-        if bottom & 3 != 0 || !self.store_list_at_once(list & 0xFFFF, bottom, 4 * count) {
-            return None;
+    pub(super) fn several(&mut self, op: Op, next: u32) -> Option<(u32, u32)> {
+        let list = op.imm() & 0xFFFF;
+        let count = list.count_ones();
+        match op.kind() {
+            kind::LDRD | kind::STRD => return self.fast_dual(op).then_some((next, DUAL_CYCLES)),
+            kind::PUSH => {
+                let bottom = self.regs.r[13].wrapping_sub(4 * count);
+                if bottom & 3 != 0 || !self.store_list_at_once(list, bottom, 4 * count) {
+                    return None;
+                }
+                self.regs.r[13] = bottom;
+            }
+            kind::POP => return self.fast_pop(list, count, next),
+            kind => {
+                let base = op.b();
+                let start = self.regs.r[base];
+                let down = op.imm() >> 17 & 1 == 1;
+                let first = if down { start.wrapping_sub(4 * count) } else { start };
+                if first & 3 != 0 || list >> 15 == 1 {
+                    return None;
+                }
+                let end = if down { first } else { start.wrapping_add(4 * count) };
+                let end = (op.imm() >> 16 & 1 == 1).then_some((base, end));
+                if kind == kind::LDM {
+                    return self.load_list_at_once(list, first, 4 * count, end).then_some((next, 1 + count));
+                }
+                if !self.store_list_at_once(list, first, 4 * count) {
+                    return None;
+                }
+                if let Some((base, end)) = end {
+                    self.regs.set(base, end);
+                }
+            }
         }
-        self.regs.r[13] = bottom;
-        Some(1 + u64::from(count))
+        Some((next, 1 + count))
     }
 
-    /// `POP` of the registers in `list`, if an open window has all of them. Its cycles, and the address that it branches to;
-    /// none of this if that is no address in Thumb state.
-    #[inline(never)]
-    pub(super) fn pop(&mut self, list: u32) -> Option<(u64, Option<u32>)> {
-        let Core { fast, memory, regs, .. } = self;
-        let (bottom, count) = (regs.r[13], (list & 0xFFFF).count_ones());
+    /// `POP`; not of a PC that is no address in Thumb state.
+    #[inline(always)]
+    fn fast_pop(&mut self, list: u32, count: u32, next: u32) -> Option<(u32, u32)> {
+        let Core { fast, memory, regs, config, .. } = self;
+        let bottom = regs.r[13];
         let at = fast.ram.span(bottom, 4 * count).filter(|_| bottom & 3 == 0)?;
         let words = memory.run(at, 4 * count)?.as_chunks::<4>().0;
-        let target = match (list >> 15 & 1, words.last()) {
-            (1, Some(word)) => Some(u32::from_le_bytes(*word)),
-            _ => None,
-        };
-        if list >> 13 & 1 == 1 || target.is_some_and(|target| target & 1 == 0 || target >= 0xF000_0000) {
+        let mut result = (next, 1 + count);
+        if list >> 15 == 1 {
+            let target = u32::from_le_bytes(*words.last()?);
+            if target & 1 == 0 || target >= 0xF000_0000 {
+                return None;
+            }
+            result = (target & !1, 1 + count + u32::from(config.timing.load_pc));
+        }
+        if list >> 13 & 1 == 1 {
             return None;
         }
         regs.r[13] = bottom.wrapping_add(4 * count);
@@ -96,7 +128,7 @@ impl Core {
             regs.r[rest.trailing_zeros() as usize & 15] = u32::from_le_bytes(*word);
             rest &= rest.wrapping_sub(1);
         }
-        Some((1 + u64::from(count), target.map(|target| target & !1)))
+        Some(result)
     }
 
     /// Loads the registers of `list`, and a new value of the base register before those, if all of the words are behind one

@@ -16,16 +16,6 @@ impl Core {
         self.conclude(op, at, result);
     }
 
-    /// The same for `LDM`, `STM`, `PUSH` and `POP`, which are frequent.
-    #[inline(never)]
-    pub(super) fn execute_multiple<M: Mmio>(&mut self, mmio: &mut M, op: Op) {
-        let at = self.pc;
-        self.regs.r[15] = at.wrapping_add(4);
-        self.pc = at.wrapping_add(op.len());
-        let result = self.multiple(mmio, op, op.kind());
-        self.conclude(op, at, result);
-    }
-
     /// Counts the cycles of the instruction at `at`, or raises its fault.
     #[inline(always)]
     fn conclude(&mut self, op: Op, at: u32, result: Result<u32, Fault>) {
@@ -46,8 +36,6 @@ impl Core {
         let (a, b, c, d) = (op.a(), op.b(), op.c(), op.imm() as usize & 15);
         match kind {
             kind::DP_IMM | kind::DP_IMM_C | kind::DP_SHIFT => return Ok(self.data_processing(op, kind)),
-            kind::LSLS_REG | kind::LSRS_REG | kind::ASRS_REG | kind::RORS_REG => self.shift_by_register(op, true),
-            kind::SHIFT_REG => self.shift_by_register(op, op.s()),
             kind::REVSH => r[a] = r[c].swap_bytes().rotate_right(16) as i16 as u32,
             kind::RBIT => r[a] = r[c].reverse_bits(),
             kind::SMULL => {
@@ -67,6 +55,7 @@ impl Core {
             kind::UDIV | kind::SDIV => return self.divide(op, kind == kind::SDIV),
             kind::LOAD_STORE..=kind::STRH_MOVE => return self.load_store(mmio, op),
             kind::LDRD | kind::STRD => return self.dual(mmio, op, kind),
+            kind::LDM..=kind::PUSH => return self.multiple(mmio, op, kind),
             kind::EXCLUSIVE => return self.exclusive_access(mmio, op),
             kind::B_BACK => return Ok(self.branch_back(op)),
             kind::B_SELF => return Ok(self.branch_to_itself()),
