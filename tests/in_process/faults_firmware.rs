@@ -17,7 +17,7 @@ use crate::maintenance::{image, label, written};
 
 const BOARDS: [&str; 2] = ["microbit-v2", "microbit-v1"];
 
-fn make(name: &str, params: Params, plan: Plan) -> SharedFault {
+pub fn make(name: &str, params: Params, plan: Plan) -> SharedFault {
     let point = fault::point(name).expect("a point");
     params.check(point).expect("what the point takes");
     SharedFault::new(Fault::new(name, point, params, plan, 1))
@@ -36,35 +36,35 @@ fn damaged(board: &str, name: &str, params: Params, plan: Plan) -> (Host<Powered
 }
 
 /// Arms a fault from now on.
-fn arm(host: &mut Host<Powered>, name: &str, params: Params, plan: Plan) -> SharedFault {
+pub fn arm(host: &mut Host<Powered>, name: &str, params: Params, plan: Plan) -> SharedFault {
     let fault = make(name, params, Plan { start: host.now(), ..plan });
     host.machine().arm(&fault).expect("can be armed");
     fault
 }
 
-fn ready(host: &mut Host<Powered>) {
+pub fn ready(host: &mut Host<Powered>) {
     host.drive().expect("a drive").wait_ready(Span::secs(5)).expect("a medium");
 }
 
-fn power_cycle(host: &mut Host<Powered>) {
+pub fn power_cycle(host: &mut Host<Powered>) {
     host.unplug();
     host.machine().power_cycle();
     host.enumerate().expect("comes back");
     ready(host);
 }
 
-fn file(host: &mut Host<Powered>, name: &str) -> Option<String> {
+pub fn file(host: &mut Host<Powered>, name: &str) -> Option<String> {
     let bytes = host.drive().expect("a drive").read_file(name).expect("a drive");
     bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The value of a line of DETAILS.TXT.
-fn detail(host: &mut Host<Powered>, key: &str) -> Option<String> {
+pub fn detail(host: &mut Host<Powered>, key: &str) -> Option<String> {
     let text = file(host, "DETAILS.TXT").expect("DETAILS.TXT");
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::to_owned)
 }
 
-fn strikes(fault: &SharedFault) -> u64 {
+pub fn strikes(fault: &SharedFault) -> u64 {
     fault.lock().record().strikes()
 }
 
@@ -168,16 +168,23 @@ fn without_vectors_the_bootloader_stays_until_an_image_is_dropped() {
 }
 
 #[test]
-fn an_interface_that_runs_an_image_has_none_of_these_points() {
+fn firmware_of_another_kind_can_be_stopped_and_has_nothing_of_daplinks() {
     let file = BoardFile::built_in("microbit-v1").expect("built in");
     let image = include_bytes!("../../firmware/kl26z/interface.hex");
     let image = Image::parse(Path::new("interface.hex"), image, BlockIds(&[]), 0).expect("an image");
     let interface = Some(InterfaceProgram { image: &image, start: Start::Reset });
     let mut powered = file.power_on(&PowerOn { interface, ..PowerOn::default() }).expect("a board");
-    for point in fault::firmware::POINTS {
-        let error = powered.arm(&make(point.name, Params::default(), Plan::default())).expect_err("not here");
-        let ArmError::NotHere { point: name, reason } = error else { panic!("{error}") };
-        assert!(name == point.name && reason.contains("native firmware"), "{reason}");
+    let mut arm = |point| powered.arm(&make(point, Params::default(), Plan::default()));
+    arm("firmware.hang").expect("any core can stand still");
+    let reasons = [
+        ("firmware.assert", "the build information of its image names no such version"),
+        ("firmware.config", "its image does not know 0x6b766c64"),
+        ("firmware.crc", "there is no interface firmware at 0x8000 of its KL26Z"),
+        ("firmware.vectors", "only a bootloader looks at vectors"),
+    ];
+    for (point, expected) in reasons {
+        let ArmError::NotHere { point: name, reason } = arm(point).expect_err("not here") else { panic!("{point}") };
+        assert!(name == point && reason.contains(expected), "{reason}");
     }
 }
 

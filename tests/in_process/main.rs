@@ -17,6 +17,7 @@ mod emulated_v2_2;
 mod faults_chips;
 mod faults_clock;
 mod faults_firmware;
+mod faults_firmware_official;
 mod faults_host;
 mod faults_swd;
 mod faults_usb;

@@ -32,7 +32,8 @@ fn held(board: &str, image: &str) -> Option<Host<Powered>> {
     Some(host)
 }
 
-fn label(host: &mut Host<Powered>) -> String {
+/// The drive's label.
+pub fn label(host: &mut Host<Powered>) -> String {
     let mut drive = host.drive().expect("a drive");
     drive.wait_ready(Span::secs(5)).expect("a medium");
     // The root directory is behind the reserved sectors and the FATs (BIOS parameter block, offsets 14, 16, 22).

@@ -23,6 +23,7 @@ use super::wild::Wild;
 use super::wire_faults::OnWires;
 use crate::debug::link::{Observer, SwdLink};
 use crate::debug::open::open_wire;
+use crate::image::interface::InterfaceChip;
 use crate::image::{BlockIds, Image, Start};
 use crate::nordic::{BuildCode, CHIPS, ChipTable, Nrf5, Options};
 use crate::parts::led_matrix::{LedMatrix, MAX_LINES, MAX_WINDOW, Picture, SIZE, STRAIGHT, SharedLedMatrix, WINDOW};
@@ -234,6 +235,10 @@ impl BoardFile {
             contacts,
             relay: relays.into_values().next(),
             target: self.chips.iter().position(|entry| nordic_chip(entry.model.as_ref()).is_some()),
+            emulated: self.chips.iter().enumerate().find_map(|(index, entry)| {
+                let model: &str = interface::in_force(entry, options)?.model.as_ref();
+                Some((index, InterfaceChip::of(model)?))
+            }),
         })
     }
 

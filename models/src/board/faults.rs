@@ -26,6 +26,8 @@ pub(super) struct Faults {
     flash: Vec<(usize, SharedFlashFaults)>,
     /// By time alone.
     timed: Vec<Timed>,
+    /// On the cores of emulated interface chips, by time alone.
+    pub(super) cores: Vec<Timed>,
     /// Clocks that are off.
     clocks: Offsets,
     /// What takes the power away.
@@ -44,6 +46,7 @@ impl Faults {
             wires,
             flash: Vec::new(),
             timed: Vec::new(),
+            cores: Vec::new(),
             clocks: Offsets::default(),
             outage: Outage::new(stop),
             back: None,
@@ -53,7 +56,7 @@ impl Faults {
 
     /// When time alone changes something; `now`, if it has already.
     pub(super) fn next(&self, now: Time) -> Time {
-        let timed = self.timed.iter().map(Timed::next);
+        let timed = self.timed.iter().chain(&self.cores).map(Timed::next);
         let pulses = self.pulses.iter().map(|(end, _)| *end);
         let back = self.back.map(|(at, _)| at);
         let others = self.usb.next().min(self.outage.next()).min(self.wires.next(now)).min(self.clocks.next(now));
@@ -114,6 +117,7 @@ impl Powered {
                 None => {}
             }
         }
+        self.pass_firmware_faults();
     }
 
     /// The board has no power (or, `sagging`, too little) for so long.
@@ -229,19 +233,6 @@ impl Powered {
         let reason = || format!("its chip {name} runs native firmware or has no crystal");
         let missing = || ArmError::NotHere { point: fault.point().name.into(), reason: reason() };
         armed.then_some(()).ok_or_else(missing)
-    }
-
-    fn arm_firmware(&mut self, fault: &SharedFault) -> Result<(), ArmError> {
-        let native = self.chips.iter().find_map(|(_, model)| match model {
-            Model::DapLink(chip) => Some(chip),
-            _ => None,
-        });
-        let Some(chip) = native else {
-            let reason = "these faults are those of native firmware, and no chip of it runs that".into();
-            return Err(ArmError::NotHere { point: fault.point().name.into(), reason });
-        };
-        chip.lock().firmware_faults().add(fault.clone());
-        Ok(())
     }
 
     fn arm_flash(&mut self, fault: &SharedFault) -> Result<(), ArmError> {

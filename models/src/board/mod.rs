@@ -6,6 +6,7 @@ pub mod control;
 mod ether;
 mod faults;
 pub mod file;
+mod firmware_faults;
 pub mod i2c;
 mod interface;
 mod leds;

@@ -21,6 +21,7 @@ use super::wild::Wild;
 use crate::daplink::DapLink;
 use crate::fault::flash::SharedFlashFaults;
 use crate::fault::usb::FaultyPort;
+use crate::image::interface::InterfaceChip;
 use crate::kinetis::Kinetis;
 use crate::nordic::Nrf5;
 use crate::parts::led::LedOnPin;
@@ -153,6 +154,8 @@ pub struct Powered {
     pub relay: Option<Arc<Mutex<Relay>>>,
     /// Which chip is the target.
     pub(super) target: Option<usize>,
+    /// Which chip is the interface chip, if it is emulated from the start, and how DAPLink divides its flash.
+    pub(super) emulated: Option<(usize, &'static InterfaceChip)>,
     pub(super) contacts: Vec<Contact>,
     pub(super) buttons: Vec<Button>,
     pub(super) matrix: Option<SharedLedMatrix>,

@@ -1,8 +1,11 @@
-//! `firmware.*`: native DAPLink stands still, trips over an assertion of its own, or finds its flash damaged.
+//! `firmware.*`: interface firmware stands still, trips over an assertion of its own, or finds its flash damaged.
 //!
-//! Two of the points are at the top of the main loop. The others are damage to the interface chip's flash which the chip
-//! finds at a start (power-on or restart), before its bootloader decides what to start. Damage stays, as in a flash: a
-//! fault that strikes once is found at every later start.
+//! Two of the points are at the top of native firmware's main loop. The others are damage to the interface chip's flash which
+//! the chip finds at a start (power-on or restart), before its bootloader decides what to start. Damage stays, as in a flash:
+//! a fault that strikes once is found at every later start.
+//!
+//! Here is what becomes of native firmware. Firmware that runs as an image is met on its chip: what stops or trips the core is
+//! in `board::firmware_faults`, what changes bits of its flash in [`super::firmware_image`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,26 +19,30 @@ use crate::daplink::{DapLinkConfig, InterfaceFlash, NonVolatile, Settings};
 /// What an erased byte of flash is.
 const ERASED: u8 = 0xff;
 
-const TURN: &str = "a turn of the main loop, at least every 30 ms while nothing else takes longer";
+const TURN: &str = "native firmware: a turn of the main loop, at least every 30 ms while nothing else takes longer; an image: \
+                    the planned time, then every millisecond in which its core executes (firmware.assert: its main \
+                    program, and the chip is on the USB)";
 const START: &str = "a start of the interface chip";
 
 /// The family's points.
 pub static POINTS: &[PointSpec] = &[
     PointSpec {
         name: "firmware.hang",
-        what: "the interface's main loop stands still for `delay` (default: until the next reset)",
+        what: "the interface's main loop (of an image: the whole core) stands still for `delay` (default: until the next \
+               reset)",
         opportunity: TURN,
         params: &[Param::Delay.optional()],
     },
     PointSpec {
         name: "firmware.assert",
-        what: "an assertion of the interface firmware fails, which ASSERT.TXT tells",
+        what: "an assertion of the interface firmware fails (of an image: its core takes a HardFault), which ASSERT.TXT tells",
         opportunity: TURN,
         params: &[],
     },
     PointSpec {
         name: "firmware.config",
-        what: "the key of the interface's configuration page is wrong, so that all settings are the defaults",
+        what: "the key of the interface's configuration page is wrong (of an image: by one bit), so that all settings are the \
+               defaults",
         opportunity: START,
         params: &[],
     },
@@ -47,11 +54,18 @@ pub static POINTS: &[PointSpec] = &[
     },
     PointSpec {
         name: "firmware.vectors",
-        what: "the initial stack pointer and the reset vector of the interface's image are erased",
+        what: "the initial stack pointer and the reset vector of the interface's image, which its bootloader looks at, are \
+               erased",
         opportunity: START,
         params: &[],
     },
 ];
+
+/// How long something stands still, in words.
+pub(crate) fn stands_still(span: Option<Span>) -> String {
+    let long = span.map_or("until the next reset".into(), |span| format!("for {} µs", span.0 / 1_000_000));
+    format!("stands still {long}")
+}
 
 /// What is armed on a chip with native firmware. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -83,10 +97,7 @@ impl FirmwareFaults {
     /// The main loop turns at `at`: for how long it stands still; [`Span`] of none for ever.
     #[must_use]
     pub fn hang(&self, at: Time) -> Option<Option<Span>> {
-        let tell = |span: &Option<Span>| {
-            let long = span.map_or("until the next reset".into(), |span| format!("for {} µs", span.0 / 1_000_000));
-            ("main loop".into(), format!("stands still {long}"))
-        };
+        let tell = |span: &Option<Span>| ("main loop".into(), stands_still(*span));
         self.first("firmware.hang", |fault| {
             fault.lock().strike(at, |params, _| (params.delay != Some(Span::ZERO)).then_some(params.delay), tell)
         })

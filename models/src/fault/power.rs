@@ -121,15 +121,18 @@ impl Timed {
         if due != Time::NEVER && fault.is_live(due) { due } else { Time::NEVER }
     }
 
-    /// It is `now`, and the board has power if `powered`: what is to be done. `would` says whether it would change anything.
-    pub fn pass(&mut self, now: Time, powered: bool, would: impl FnOnce(&Blow) -> bool) -> Option<Blow> {
+    /// It is `now`, and the board has power if `powered`: the fault and the index of its chip, if this is an opportunity.
+    pub fn opportunity(&mut self, now: Time, powered: bool) -> Option<(&SharedFault, usize)> {
         if self.next() > now {
             return None;
         }
         self.due = now + EVERY;
-        if !powered {
-            return None;
-        }
+        powered.then_some((&self.fault, self.chip))
+    }
+
+    /// It is `now`, and the board has power if `powered`: what is to be done. `would` says whether it would change anything.
+    pub fn pass(&mut self, now: Time, powered: bool, would: impl FnOnce(&Blow) -> bool) -> Option<Blow> {
+        self.opportunity(now, powered)?;
         let mut fault = self.fault.lock();
         let point = fault.point().name;
         let delay = fault.params().delay;

@@ -20,6 +20,7 @@ use super::rom::Rom;
 use super::soc::Soc;
 use super::table::{ChipTable, Options};
 use super::usb0::Usb0;
+use crate::fault::firmware_image::ImageFaults;
 use crate::fault::flash::SharedFlashFaults;
 use crate::image::Start;
 use crate::nordic::Noise;
@@ -55,6 +56,8 @@ pub(super) enum Stopped {
     Off,
     /// The boot loader in ROM has the chip.
     InRom,
+    /// A fault holds the core until then, and nothing else.
+    Stalled(Time),
 }
 
 /// A chip of the family; which one, its table says.
@@ -82,6 +85,8 @@ pub struct Kinetis {
     halted: bool,
     /// The supply is too low to run, and high enough for the RAM.
     sagging: bool,
+    /// What can be wrong with its firmware, if it is an interface chip.
+    pub(super) image_faults: Option<ImageFaults>,
 }
 
 impl Kinetis {
@@ -118,6 +123,7 @@ impl Kinetis {
             handed_over: false,
             halted: false,
             sagging: false,
+            image_faults: None,
         };
         chip.reset(Reset::PowerOn);
         chip
@@ -276,6 +282,7 @@ impl Kinetis {
             }
         }
         core.with_context(|cx| soc.reset(cx, reset));
+        self.find_damage();
         self.hand_over();
         let held = self.soc.held_in_reset();
         self.stopped = if held { Stopped::HeldByPin } else { Stopped::Starting(from + RESET_TIME) };
@@ -359,6 +366,7 @@ impl Kinetis {
         match self.stopped {
             Stopped::Starting(at) if at <= Chip::now(self) => self.begin(),
             Stopped::InRom => self.run_rom(),
+            Stopped::Stalled(until) if until <= Chip::now(self) => self.stopped = Stopped::No,
             Stopped::HeldByPin if !self.soc.held_in_reset() => {
                 self.stopped = Stopped::Starting(Chip::now(self) + RESET_TIME);
             }
@@ -369,7 +377,7 @@ impl Kinetis {
 
     fn next_while_stopped(&self) -> Time {
         match self.stopped {
-            Stopped::Starting(at) => at.min(self.soc.next_event()),
+            Stopped::Starting(at) | Stopped::Stalled(at) => at.min(self.soc.next_event()),
             Stopped::InRom => {
                 let rom = self.rom.as_ref().map_or(Time::NEVER, Rom::next_event);
                 rom.max(self.now()).min(self.soc.next_event())

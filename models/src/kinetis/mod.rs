@@ -13,6 +13,7 @@ mod capacitor;
 mod chip;
 mod clock;
 mod cop;
+mod firmware_faults;
 mod flexio;
 mod ftfa;
 mod gpio;

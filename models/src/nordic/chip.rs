@@ -20,6 +20,7 @@ use super::peripheral::{NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
+use crate::fault::firmware_image::ImageFaults;
 use crate::fault::flash::SharedFlashFaults;
 use crate::fault::i2c::I2cFaults;
 use crate::image::Start;
@@ -52,6 +53,8 @@ pub(super) enum Stopped {
     Erasing,
     /// System OFF.
     Off,
+    /// A fault holds the core until this cycle, and nothing else.
+    Stalled(u64),
 }
 
 /// A chip of the family; which one, its table says.
@@ -73,6 +76,8 @@ pub struct Nrf5 {
     /// The pin that shows VBUS, as [`Nrf5::wire_vbus_absent`] says.
     pub(super) vbus_absent: Option<u8>,
     start: Start,
+    /// What can be wrong with its firmware, if it is an interface chip.
+    pub(super) image_faults: Option<ImageFaults>,
 }
 
 impl Nrf5 {
@@ -108,6 +113,7 @@ impl Nrf5 {
             debugged: false,
             vbus_absent: None,
             start: options.start,
+            image_faults: None,
         };
         chip.reset(Reset::PowerOn);
         chip
@@ -285,6 +291,7 @@ impl Nrf5 {
     pub(super) fn reset(&mut self, reset: Reset) {
         let debug_too = self.soc.table.series.resets_debug(reset);
         self.core.reset(if debug_too { ResetKind::PowerOn } else { ResetKind::System });
+        self.find_damage();
         if let Start::Handover(vectors) = self.start {
             self.core.hand_over(vectors);
         }
@@ -368,7 +375,7 @@ impl Nrf5 {
         let now = self.cycle();
         match self.stopped {
             Stopped::Off if self.soc.detect(now) => self.reset(Reset::SystemOff),
-            Stopped::Starting(at) if at <= now => self.stopped = Stopped::No,
+            Stopped::Starting(at) | Stopped::Stalled(at) if at <= now => self.stopped = Stopped::No,
             Stopped::Erasing if self.soc.nvmc.busy_until() <= now => self.erased(),
             _ => {}
         }
@@ -379,7 +386,7 @@ impl Nrf5 {
         match self.stopped {
             Stopped::Off if self.soc.detect(self.cycle()) => self.cycle(),
             Stopped::Off => self.soc.next_edge(),
-            Stopped::Starting(at) => at.min(self.soc.next_event()),
+            Stopped::Starting(at) | Stopped::Stalled(at) => at.min(self.soc.next_event()),
             _ => self.soc.next_event(),
         }
     }

@@ -19,6 +19,7 @@ mod ctrl_ap;
 mod ecb;
 mod egu;
 mod ficr;
+mod firmware_faults;
 mod gpio;
 mod gpiote;
 mod hfclk;
