@@ -19,6 +19,7 @@ use twinboard_usbip::host::beside::{Attendant, Beside};
 use super::branch::Branches;
 use super::expect::{self, Watched};
 use super::steps::Steps;
+use super::trigger::Triggers;
 use super::{Failed, Prepared, Settings, Shared, doing};
 use crate::language::step::{Connect, Expect, ShellStep, Step};
 use crate::language::units::span_text;
@@ -106,14 +107,15 @@ struct OutsideRun<'p, 'o> {
 }
 
 impl Prepared {
-    /// Runs the scenario with an operating system. `plug` is given the board under power.
+    /// Runs the scenario with an operating system. `plug` is given the board under power, and who acts on it in its own time
+    /// from then on, if anybody does.
     ///
     /// # Errors
     /// [`ScenarioError`] for a board that cannot be powered; a prepared one can.
     pub fn run_outside<O: Outside>(
         &self,
         settings: Settings,
-        plug: impl FnOnce(Powered) -> Result<O, String>,
+        plug: impl FnOnce(Powered, Option<Box<dyn Attendant<Powered>>>) -> Result<O, String>,
     ) -> Result<OutsideOutcome, ScenarioError> {
         let start = Instant::now();
         let seed = settings.seed.unwrap_or(self.scenario.seed);
@@ -125,7 +127,10 @@ impl Prepared {
         powered.listen();
         let name = powered.name.clone();
         let shared = Arc::new(Mutex::new(Shared { faults, ..Shared::default() }));
-        let mut outside = match plug(powered) {
+        let triggers = Triggers::new(&self.scenario.faults, &shared.lock().faults, &shared)
+            .map_err(|failed| ScenarioError::anywhere(failed.message))?;
+        let attendant = triggers.map(|triggers| Box::new(triggers) as Box<dyn Attendant<Powered>>);
+        let mut outside = match plug(powered, attendant) {
             Ok(outside) => outside,
             Err(why) => {
                 let report = Report::without_machine(&self.name, &name, seed, why);

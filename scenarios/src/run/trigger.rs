@@ -1,7 +1,8 @@
 //! Faults that an event arms.
 //!
 //! Whoever attends the host looks for the events, beside the steps and beside the branches of a `parallel` step. While the
-//! board is enumerated nobody looks.
+//! in-process host enumerates the board nobody looks. Beside an operating system somebody looks all the time, and the
+//! branches are attended by others.
 
 use std::sync::Arc;
 

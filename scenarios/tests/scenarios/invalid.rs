@@ -138,9 +138,9 @@ fn cases() -> Vec<(&'static str, String)> {
             steps("host = 'vm'\n[[fault]]\npoint = 'host.slow'\ndelay = '1 ms'\n[[step]]\nshell = { run = 'true' }\n"),
         ),
         (
-            "an event that nobody looks for",
+            "a fault that waits for a drop in the virtual machine",
             steps(
-                "host = 'vm'\n[[fault]]\npoint = 'usb.nak'\non = { gone = true }\n[[step]]\nshell = { run = 'true' }\n",
+                "host = 'vm'\n[[fault]]\npoint = 'usb.nak'\non = { progress = '5 %' }\n[[step]]\nshell = { run = 'true' }\n",
             ),
         ),
         ("two branches with a shell", in_machine("parallel.branches = [[{ shell.run = 'true' }], [{ connect = {} }]]")),

@@ -6,6 +6,7 @@ mod faultless;
 mod invalid;
 mod library;
 mod mutation;
+mod outside;
 
 use std::path::{Path, PathBuf};
 

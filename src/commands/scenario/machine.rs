@@ -86,7 +86,14 @@ pub fn run(
         })),
         ..Settings::default()
     };
-    let plug = |powered| Linux::plug(powered, booted, &prepared.folder, capture, &mut console, interrupted);
+    let plug = |powered, attendant: Option<Box<dyn Attendant<Powered>>>| {
+        let present = Arc::new(AtomicBool::new(false));
+        let mut desk = Desk::of(powered, present.clone());
+        if let Some(attendant) = attendant {
+            desk.attended_by(attendant);
+        }
+        Linux::plug(desk, present, booted, &prepared.folder, capture, &mut console, interrupted)
+    };
     let outcome =
         prepared.run_outside(settings, plug).map_err(|error| Failure::scenario(&loaded.path, &loaded.text, &error))?;
     Ok(Recorded { outcome, console, folder })
@@ -110,17 +117,16 @@ fn told(failure: Failure) -> String {
 }
 
 impl<'a> Linux<'a> {
-    /// Serves a board and plugs it into a machine; commands run in `directory`.
+    /// Serves a board and plugs it into a machine; commands run in `directory`. Whether Linux has its device is `present`.
     fn plug(
-        powered: Powered,
+        desk: Desk,
+        present: Arc<AtomicBool>,
         booted: Booted,
         directory: &Path,
         capture: Capture,
         console: &'a mut Vec<u8>,
         interrupted: &'a AtomicBool,
     ) -> Result<Linux<'a>, String> {
-        let present = Arc::new(AtomicBool::new(false));
-        let desk = Desk::of(powered, present.clone());
         let observer = move |event: &Event| match event {
             Event::Attached(_) => present.store(true, Ordering::Relaxed),
             Event::Detached(_) | Event::Withdrawn(_) => present.store(false, Ordering::Relaxed),

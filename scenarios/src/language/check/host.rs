@@ -92,7 +92,7 @@ fn measure(place: &Spanned<Step>, measure: &Measure) -> Result<(), ScenarioError
     }
 }
 
-/// Faults of the host in this process cannot strike another one, and events are looked for by who attends that host.
+/// Faults of the host in this process cannot strike another one.
 ///
 /// # Errors
 /// That it is one.
@@ -105,13 +105,7 @@ pub(super) fn fault(scenario: &Scenario, entry: &FaultEntry) -> Result<(), Scena
         );
         return Err(ScenarioError::at(&entry.point, message));
     }
-    match entry.on.as_ref().filter(|_| scenario.host == HostKind::Vm) {
-        Some(on) => {
-            let message = "on: with host = \"vm\" nobody but the steps looks for events; wait for it and arm the fault";
-            Err(ScenarioError::at(on, message))
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether a step, or one in it, is done with the host: with its drivers, or with its shell.
