@@ -206,6 +206,21 @@ fn a_benchmark_measures_an_image_of_ones_own_and_says_why_it_cannot() {
 }
 
 #[test]
+fn a_benchmark_fails_if_one_of_several_images_or_native_firmware_could_not_be_measured() {
+    let folder = TempDir::new().expect("a folder");
+    let interface = image(&folder, "mine.bin", &KL27Z, Role::Interface);
+    let rest = ["--board", "microbit-v2.00", "--firmware", "native", "--size", "1", "--way", "drop"];
+    // Native firmware is measured, the image loops for ever.
+    let (code, out, said) = twinboard(&[&["bench", "--interface", text(&interface)], &rest[..]].concat());
+    assert_eq!(code, 1, "{said}");
+    assert!(out.contains("native") && out.contains("- microbit-v2.00 mine.bin drag-and-drop: "), "{out}");
+    assert!(said.contains("twinboard: not measured: microbit-v2.00 mine.bin drag-and-drop: "), "{said}");
+    assert!(!said.contains("not measured: microbit-v2.00 native"), "{said}");
+    let (code, _, said) = twinboard(&[&["bench"], &rest[..]].concat());
+    assert!(code == 0 && !said.contains("not measured"), "{said}");
+}
+
+#[test]
 fn a_benchmark_writes_a_report_that_compares_as_equal_to_itself_and_a_chart() {
     let folder = TempDir::new().expect("a folder");
     let (json, svg) = (folder.path().join("report.json"), folder.path().join("chart.svg"));

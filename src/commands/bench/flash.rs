@@ -1,6 +1,6 @@
 //! `bench flash`: its rows, one after the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use twinboard_models::board::BoardFile;
@@ -31,8 +31,21 @@ pub fn run(options: &FlashOptions) -> Result<ExitCode, Failure> {
             print!("{}", table(&report));
         }
     }
-    let failed = report.rows.iter().any(|row| row.measured.is_none() && row.image.is_none());
-    Ok(ExitCode::from(u8::from(failed || report.rows.iter().all(|row| row.measured.is_none()))))
+    let failures = failures(&report, &options.interfaces);
+    for row in &failures {
+        let reason = row.reason.as_deref().unwrap_or("no reason is known");
+        eprintln!("twinboard: not measured: {}: {reason}", row.label());
+    }
+    Ok(ExitCode::from(u8::from(!failures.is_empty())))
+}
+
+/// Rows without a result that make the benchmark fail: all if there is no result at all, else those of native firmware and
+/// of the images `own`. What cannot be measured of official images is only in the table.
+fn failures<'a>(report: &'a Report, own: &[PathBuf]) -> Vec<&'a Row> {
+    let own: Vec<_> = own.iter().map(|path| file_name(path)).collect();
+    let nothing = report.rows.iter().all(|row| row.measured.is_none());
+    let counts = |row: &&Row| nothing || row.image.as_ref().is_none_or(|image| own.contains(image));
+    report.rows.iter().filter(|row| row.measured.is_none()).filter(counts).collect()
 }
 
 /// Measures every row that `options` ask for.

@@ -5,6 +5,9 @@
 //! and over CMSIS-DAP v2 (bulk). Time is the board's own, what a real one would take; it is the same in every run. `wall`
 //! is what this computer took. A row counts only if the target's flash then is what was written.
 //!
+//! Exit code 1 if nothing could be measured, or if native firmware or one of the images of `--interface` could not; the
+//! table and standard error say which and why.
+//!
 //! # What is measured
 //!
 //! *Drag-and-drop*: from the first WRITE of the copy, as Linux' `cp` and `umount` order them, to the end of the last; not
