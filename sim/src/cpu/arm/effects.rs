@@ -4,6 +4,7 @@
 use super::loadstore::Addressing;
 use super::op::{Op, kind};
 use super::registers::Registers;
+use super::slow::is_plain_target;
 
 /// N and Z; the bits below are R0 to R14.
 pub(super) const NZ: u32 = 1 << 16;
@@ -84,9 +85,9 @@ impl Effects {
             kind::BGE | kind::BLT | kind::BGT | kind::BLE => (NZ | V, 0, None),
             kind::CBZ | kind::CBNZ => (a, 0, None),
             kind::BL => (0, 1 << 14, None),
-            // What the inner loop does in place: neither a change of state nor a return from an exception.
-            kind::BX if r[op.c()] & 1 == 1 && r[op.c()] < 0xF000_0000 => (c, 0, None),
-            kind::BLX if r[op.c()] & 1 == 1 && r[op.c()] < 0xF000_0000 => (c, 1 << 14, None),
+            // What the inner loop does in place.
+            kind::BX if is_plain_target(r[op.c()]) => (c, 0, None),
+            kind::BLX if is_plain_target(r[op.c()]) => (c, 1 << 14, None),
             _ => return None,
         };
         // R15 is scratch.

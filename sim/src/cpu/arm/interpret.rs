@@ -6,6 +6,7 @@
 use super::Core;
 use super::loadstore::{Addressing, Width};
 use super::op::{Op, kind};
+use super::slow::is_plain_target;
 use crate::cpu::Mmio;
 
 /// Where the inner loop is.
@@ -438,8 +439,7 @@ impl Core {
                 }
                 kind::BX | kind::BLX => {
                     let target = c!();
-                    // Everything but a Thumb address outside the EXC_RETURN range is rare.
-                    if target & 1 == 1 && target < 0xF000_0000 {
+                    if is_plain_target(target) {
                         if op.kind() == kind::BLX {
                             self.regs.r[14] = pc.wrapping_add(2) | 1;
                         }

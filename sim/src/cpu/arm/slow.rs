@@ -5,6 +5,12 @@ use super::faults::Fault;
 use super::op::{Op, kind};
 use crate::cpu::Mmio;
 
+/// Whether a branch to `target` is nothing more: neither a change of state nor, in Handler mode, a return from an exception.
+#[inline(always)]
+pub(super) const fn is_plain_target(target: u32) -> bool {
+    target & 1 == 1 && target < 0xF000_0000
+}
+
 impl Core {
     /// Executes `op`, with PC and cycle count in place before and after.
     #[inline(never)]
