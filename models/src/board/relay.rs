@@ -21,7 +21,7 @@ use super::powered::Model;
 use crate::daplink::shared::SharedWire;
 use crate::daplink::{DapLink, InterfaceFlash, pins};
 use crate::fault::flash::SharedFlashFaults;
-use crate::image::interface::InterfaceChip;
+use crate::image::interface::{InterfaceChip, SETTINGS_KEY};
 use crate::image::{Image, Segment};
 use crate::parts::led::LedOnPin;
 
@@ -174,7 +174,7 @@ impl Relay {
         let settings = self.native.lock().settings().settings();
         let flags =
             [settings.auto_reset, settings.automation_allowed, settings.overflow_detect, settings.detect_incompatible];
-        let mut page = 0x6b76_6c64u32.to_le_bytes().to_vec();
+        let mut page = SETTINGS_KEY.to_le_bytes().to_vec();
         page.extend((page.len() as u16 + 2 + flags.len() as u16).to_le_bytes());
         page.extend(flags.map(u8::from));
         let start = self.chip.interface.end as usize;

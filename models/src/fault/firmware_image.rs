@@ -7,10 +7,7 @@
 use twinboard_sim::fault::{Dice, Params, SharedFault};
 use twinboard_sim::time::Time;
 
-use crate::image::interface::{BOOTLOADER_END, BuildInfo, InterfaceChip};
-
-/// What DAPLink writes at the beginning of its page of settings (`settings_rom.c`).
-const SETTINGS_KEY: u32 = 0x6b76_6c64;
+use crate::image::interface::{BOOTLOADER_END, BuildInfo, InterfaceChip, SETTINGS_KEY};
 
 /// What a word of erased flash is.
 const ERASED: u32 = u32::MAX;

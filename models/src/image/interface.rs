@@ -37,6 +37,10 @@ pub struct InterfaceChip {
 /// The end of the bootloader.
 pub const BOOTLOADER_END: u32 = 0x8000;
 
+/// What DAPLink writes at the beginning of its page of settings, which begins where the interface's image ends
+/// (`settings_rom.c`).
+pub const SETTINGS_KEY: u32 = 0x6b76_6c64;
+
 /// Bytes of the interface chip's flash that belong to DAPLink; what a V2 has above is its data file.
 pub const FIRMWARE_END: u32 = 0x2_0000;
 
