@@ -6,53 +6,17 @@ use twinboard_sim::time::{Span, Time};
 
 use super::powered::{Model, Powered};
 use crate::fault::firmware::stands_still;
+use crate::fault::firmware_core::FirmwareCore;
 use crate::fault::firmware_image::Contents;
 use crate::fault::power::Timed;
-use crate::image::interface::InterfaceChip;
 
 impl Model {
-    /// Where the core is, if it executes a program or sleeps in one.
-    fn executes_at(&self) -> Option<u32> {
+    /// Runs `f` on an emulated chip.
+    fn with_firmware<T>(&self, f: impl FnOnce(&mut dyn FirmwareCore) -> T) -> Option<T> {
         match self {
             Model::DapLink(_) => None,
-            Model::Nrf5(chip) => chip.lock().executes_at(),
-            Model::Kinetis(chip) => chip.lock().executes_at(),
-        }
-    }
-
-    /// Where the core is, if a fault there is one of the firmware's main program.
-    fn trips_at(&self) -> Option<u32> {
-        match self {
-            Model::DapLink(_) => None,
-            Model::Nrf5(chip) => chip.lock().trips_at(),
-            Model::Kinetis(chip) => chip.lock().trips_at(),
-        }
-    }
-
-    /// The core executes nothing until `until`.
-    fn stall(&self, until: Time) {
-        match self {
-            Model::DapLink(_) => {}
-            Model::Nrf5(chip) => chip.lock().stall(until),
-            Model::Kinetis(chip) => chip.lock().stall(until),
-        }
-    }
-
-    /// The core takes a fault instead of its next instruction.
-    fn trip(&self) {
-        match self {
-            Model::DapLink(_) => {}
-            Model::Nrf5(chip) => chip.lock().trip(),
-            Model::Kinetis(chip) => chip.lock().trip(),
-        }
-    }
-
-    /// Arms a fault on its flash.
-    fn arm_image(&self, layout: &'static InterfaceChip, fault: &SharedFault) {
-        match self {
-            Model::DapLink(_) => {}
-            Model::Nrf5(chip) => chip.lock().arm_image(layout, fault),
-            Model::Kinetis(chip) => chip.lock().arm_image(layout, fault),
+            Model::Nrf5(chip) => Some(f(&mut *chip.lock())),
+            Model::Kinetis(chip) => Some(f(&mut *chip.lock())),
         }
     }
 }
@@ -80,7 +44,7 @@ impl Powered {
         if matches!(point, "firmware.hang" | "firmware.assert") {
             self.faults.cores.push(Timed::new(fault.clone(), index, self.board.now()));
         } else {
-            model.arm_image(layout, fault);
+            model.with_firmware(|chip| chip.arm_image(layout, fault));
         }
         Ok(())
     }
@@ -98,16 +62,17 @@ impl Powered {
             let mut fault = fault.lock();
             let place = |pc: u32| format!("core of {name}, at {pc:#010x}");
             if fault.point().name == "firmware.hang" {
-                let Some(pc) = model.executes_at() else { continue };
+                let Some(pc) = model.with_firmware(|chip| chip.executes_at()).flatten() else { continue };
                 let tell = |span: &Option<Span>| (place(pc), stands_still(*span));
                 let act = |params: &Params, _: &mut Dice| (params.delay != Some(Span::ZERO)).then_some(params.delay);
                 if let Some(span) = fault.strike(now, act, tell) {
-                    model.stall(span.map_or(Time::NEVER, |span| now + span));
+                    let until = span.map_or(Time::NEVER, |span| now + span);
+                    model.with_firmware(|chip| chip.stall(until));
                 }
-            } else if let Some(pc) = model.trips_at() {
+            } else if let Some(pc) = model.with_firmware(|chip| chip.trips_at()).flatten() {
                 let effect = "EPSR.T became 0: HardFault instead of the next instruction";
                 if fault.strike(now, |_, _| Some(()), |()| (place(pc), effect.into())).is_some() {
-                    model.trip();
+                    model.with_firmware(|chip| chip.trip());
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! a fault that strikes once is found at every later start.
 //!
 //! Here is what becomes of native firmware. Firmware that runs as an image is met on its chip: what stops or trips the core is
-//! in `board::firmware_faults`, what changes bits of its flash in [`super::firmware_image`].
+//! in `fault::firmware_core` and `board::firmware_faults`, what changes bits of its flash in [`super::firmware_image`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod firmware;
+pub(crate) mod firmware_core;
 pub mod firmware_image;
 pub mod flash;
 pub mod i2c;

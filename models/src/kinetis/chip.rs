@@ -20,6 +20,7 @@ use super::rom::Rom;
 use super::soc::Soc;
 use super::table::{ChipTable, Options};
 use super::usb0::Usb0;
+use crate::fault::firmware_core::FirmwareCore;
 use crate::fault::firmware_image::ImageFaults;
 use crate::fault::flash::SharedFlashFaults;
 use crate::image::Start;

@@ -20,6 +20,7 @@ use super::peripheral::{NEVER, Request, Reset, us};
 use super::rng::Noise;
 use super::soc::Soc;
 use super::table::{ChipTable, Options, Series};
+use crate::fault::firmware_core::FirmwareCore;
 use crate::fault::firmware_image::ImageFaults;
 use crate::fault::flash::SharedFlashFaults;
 use crate::fault::i2c::I2cFaults;
