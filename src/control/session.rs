@@ -1,5 +1,6 @@
 //! One client, from its greeting to its end.
 
+use std::convert::Infallible;
 use std::io::{self, BufReader, Write};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,13 +60,15 @@ pub(super) struct Session {
     boards: Boards,
     /// What is to be forgotten when the client leaves.
     watches: Vec<(Board, u64)>,
+    /// Holds the events of a new watch back until its response is out: a client may leave out what comes before.
+    held_back: Option<SyncSender<Infallible>>,
 }
 
 impl Session {
     pub(super) fn new(socket: Socket, boards: Boards) -> io::Result<Session> {
         let back = socket.try_clone()?;
         back.set_write_timeout(Some(WRITE_PATIENCE))?;
-        Ok(Session { socket, writer: Writer(Arc::new(Mutex::new(back))), boards, watches: Vec::new() })
+        Ok(Session { socket, writer: Writer(Arc::new(Mutex::new(back))), boards, watches: Vec::new(), held_back: None })
     }
 
     /// Serves the client until it leaves.
@@ -92,6 +95,7 @@ impl Session {
                 },
             };
             self.writer.send(&Message::Response(response))?;
+            self.held_back = None;
         }
         Ok(())
     }
@@ -167,7 +171,11 @@ impl Session {
     ) -> Result<(Time, Result<Answer, String>), Stopped> {
         let (sender, happenings) = sync_channel::<(Time, Happening)>(QUEUE);
         let (writer, name) = (self.writer.clone(), name.to_string());
+        let (held_back, released) = sync_channel(0);
+        self.held_back = Some(held_back);
         let pump = std::thread::Builder::new().name("control-watch".into()).spawn(move || {
+            // Nothing is ever sent: what is waited for is that the sender is gone.
+            let _: Result<Infallible, _> = released.recv();
             for (at, event) in happenings {
                 let event = Event { id, board: name.clone(), time_ns: nanoseconds(at), event };
                 if writer.send(&Message::Event(event)).is_err() {

@@ -152,18 +152,26 @@ fn clients_that_do_not_read_or_leave_in_the_middle_hold_nobody_up() {
 }
 
 #[test]
-fn events_come_between_responses_with_the_number_of_their_request() {
+fn events_come_after_the_response_to_their_request_with_its_number() {
     let bench = Bench::new(1);
     let mut client = bench.client();
     assert_eq!(client.ask(r#"{"id":3,"do":"screen"}"#)["id"], 3);
-    client.send(br#"{"id":4,"watch":["screen"]}"#);
-    let (mut watching, mut shown) = (false, false);
-    while !(watching && shown) {
-        let line = client.receive();
-        assert_eq!(line["id"], 4);
-        watching |= line["ok"] == "watching";
-        shown |= line["event"]["screen"][0] == "00000";
-    }
+    // Enough of them at once that the threads of the board and of its clients meet in any order.
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                let mut client = bench.client();
+                for id in 0..20 {
+                    client.send(format!(r#"{{"id":{id},"watch":["screen"]}}"#).as_bytes());
+                    let of_this_one = |line: &Value| line["id"] == id;
+                    let first = std::iter::repeat_with(|| client.receive()).find(of_this_one).expect("it never ends");
+                    assert_eq!(first["ok"], "watching", "{first}");
+                    let second = std::iter::repeat_with(|| client.receive()).find(of_this_one).expect("it never ends");
+                    assert!(second["event"]["screen"][0].is_string(), "{second}");
+                }
+            });
+        }
+    });
 }
 
 #[test]
