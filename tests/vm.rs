@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,19 @@ mod faultless;
 #[path = "vm/scenarios.rs"]
 mod scenarios;
 
-/// One machine at a time: it has a processor of its own to emulate.
-static MACHINE: Mutex<()> = Mutex::new(());
+/// As many machines at a time as tests run, each with a processor of its own to emulate, but for tests that load a
+/// computer so much with one that nothing may run beside it.
+static MACHINES: RwLock<()> = RwLock::new(());
+
+/// Held while a machine runs beside others.
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held while a machine runs alone.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINES.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The longest that a boot with all its cases may take, in seconds.
 const LIMIT: &str = "900";
@@ -43,9 +54,14 @@ fn machine(boards: &[&str], options: &[&str], file: &str) -> Command {
     command
 }
 
+/// Runs the machine beside others; see [`judge`].
+fn run_command(command: Command, label: &str) {
+    let _machine = beside_others();
+    judge(command, label);
+}
+
 /// Runs the machine; every case must be fine. Logs go to a folder called after `label`.
-fn run_command(mut command: Command, label: &str) {
-    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+fn judge(mut command: Command, label: &str) {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vm-{label}"));
     command
         .env("TWINBOARD_OUT", &out)
@@ -78,7 +94,7 @@ fn the_machine_is_like_home() {
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn a_machine_does_not_outlive_the_process_that_started_it() {
-    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _machine = beside_others();
     let mut command = Command::new(env!("CARGO_BIN_EXE_twinboard"));
     command.args(["vm", "--", "sh", "-c", "echo up; sleep 400"]);
     command.env("TWINBOARD_OUT", Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-killed"));
@@ -289,7 +305,8 @@ fn official_firmware_of_a_v2_is_used_as_on_silicon() {
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn three_boards_work_at_once() {
-    run(&["microbit-v2"; 3], "many");
+    let _machine = alone();
+    judge(machine(&["microbit-v2"; 3], &[], "many"), "many");
 }
 
 #[test]

@@ -115,6 +115,8 @@ fn boot(accelerator: Accelerator, guest: &Guest<'_>) -> Result<Machine, VmError>
     let mut command = Command::new(PROGRAM);
     command
         .args(arguments(accelerator, guest, log.path()))
+        // Huge pages for its table of translated blocks, whose look-ups cost up to half of its time otherwise.
+        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
         // The link's other end: QEMU finds it as file descriptor 0.
         .stdin(Stdio::from(OwnedFd::from(guest_end)))
         .stdout(Stdio::null())

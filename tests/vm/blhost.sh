@@ -1,7 +1,9 @@
 # blhost (of the Python package spsdk) against the boot loader in the ROM of a micro:bit V2.00's KL27Z. TP1 is grounded,
 # and nothing is in the chip's flash.
 
-blhost() { "${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin/blhost" -u 0x15a2,0x0073 -- "$@"; }
+warm_up blhost spsdk.apps.blhost:safe_main
+
+blhost() { $(warm blhost) -u 0x15a2,0x0073 -- "$@"; }
 ctl() { "$TWINBOARD" ctl - "$@"; }
 
 own=$(realpath "$here/../../firmware/kl27z/interface.bin")

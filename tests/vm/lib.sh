@@ -4,8 +4,21 @@
 firmware=$(realpath "$here/../../firmware/nrf52833")
 drive=/media/MICROBIT
 greeting="Hello from the micro:bit's nRF52833!"
-pyocd=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin/pyocd
+environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin
 board=0d28:0204
+
+# warm_up TOOL MODULE:FUNCTION: imports a Python tool, for `warm TOOL` to be quick. For files that use it many times.
+warm_up() {
+    "$environment/python" "$here/warm.py" serve "/tmp/$1.socket" "$2" >"$TWINBOARD_OUT/$1.log" 2>&1 &
+    disown
+    until [ -S "/tmp/$1.socket" ]; do sleep 0.1; done
+}
+
+# warm TOOL: the command that runs it.
+warm() { echo /usr/bin/python3 -I -S "$here/warm.py" ask "/tmp/$1.socket" "$1"; }
+
+pyocd() { $(warm pyocd) "$@"; }
+warm_up_pyocd() { warm_up pyocd pyocd.__main__:main; }
 
 # skip REASON: leaves the case.
 skip() { set +x; echo "$*"; exit 77; }

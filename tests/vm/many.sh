@@ -1,5 +1,7 @@
 # Three boards at once.
 
+warm_up_pyocd
+
 case_told_apart_by_serial_number() {
     serial_numbers >numbers.txt
     [ "$(sort -u numbers.txt | wc -l)" -eq 3 ]
@@ -8,7 +10,7 @@ case_told_apart_by_serial_number() {
         serial_port "$number"
         ls /dev/disk/by-id/usb-MBED_VFS_"$number"-0:0
     done <numbers.txt
-    "$pyocd" list >list.txt
+    pyocd list >list.txt
     while read -r number; do grep -q "$number" list.txt; done <numbers.txt
 }
 
@@ -36,10 +38,10 @@ case_flashed_at_the_same_time() {
 case_pyocd_reaches_the_one_it_is_told() {
     local number
     number=$(serial_numbers | tail -n 1)
-    "$pyocd" commander -u "$number" -c halt -c 'write32 0x20000100 0x600df00d'
-    "$pyocd" commander -u "$number" -c 'read32 0x20000100' | tee read.txt
+    pyocd commander -u "$number" -c halt -c 'write32 0x20000100 0x600df00d'
+    pyocd commander -u "$number" -c 'read32 0x20000100' | tee read.txt
     grep -q 600df00d read.txt
     number=$(serial_numbers | sed -n 1p)
-    "$pyocd" commander -u "$number" -c 'read32 0x20000100' | tee read.txt
+    pyocd commander -u "$number" -c 'read32 0x20000100' | tee read.txt
     if grep -q 600df00d read.txt; then return 1; fi
 }

@@ -1,7 +1,5 @@
 # MicroPython as people use it: uflash, the REPL and microfs, on whichever micro:bit is plugged in.
 
-environment=${XDG_CACHE_HOME:-$HOME/.cache}/twinboard/venv/bin
-
 # uflash puts the script into both halves of its Universal Hex; the board takes its own half and runs the script, whose
 # last words come after a scrolled text.
 case_uflash_writes_a_script_that_runs() {

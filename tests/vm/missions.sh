@@ -1,9 +1,11 @@
 # A program of many ways to go wrong (missions.c), debugged with gdb through both servers, and looked at with their own
 # command lines while it sleeps or has locked up.
 
+warm_up_pyocd
+
 case_gdb_through_pyocd() {
-    "$pyocd" flash "$firmware/missions.elf"
-    "$pyocd" gdbserver --port 3333 --telnet-port 0 --semihosting -O semihost_console_type=console >server.txt 2>&1 &
+    pyocd flash "$firmware/missions.elf"
+    pyocd gdbserver --port 3333 --telnet-port 0 --semihosting -O semihost_console_type=console >server.txt 2>&1 &
     until_ok 120 grep -q 'GDB server listening on port 3333' server.txt
     missions_with_gdb 0
 }
@@ -18,8 +20,8 @@ case_gdb_through_openocd() {
 
 # `mission` is the program's first variable behind its initialised data; the numbers are those of `enum mission`.
 case_pyocd_sees_sleep_and_halts_it() {
-    "$pyocd" flash "$firmware/missions.elf"
-    "$pyocd" commander -c reset -c 'sleep 50' -c "write32 $(address_of mission) 5" -c 'sleep 50' -c status -c halt -c status \
+    pyocd flash "$firmware/missions.elf"
+    pyocd commander -c reset -c 'sleep 50' -c "write32 $(address_of mission) 5" -c 'sleep 50' -c status -c halt -c status \
         -c 'reg pc' -c 'step 8' -c go -c 'sleep 50' -c status >status.txt
     cat status.txt
     [ "$(grep -c 'Core 0.*Sleeping' status.txt)" -eq 2 ]
@@ -36,9 +38,9 @@ case_openocd_sees_lockup_and_halts_it() {
 }
 
 case_rtt_through_pyocd() {
-    "$pyocd" flash "$firmware/rtt.elf"
+    pyocd flash "$firmware/rtt.elf"
     # It wants a terminal.
-    sleep 300 | script -q -c "$pyocd rtt -a 0x20000000 -s 0x1000" rtt.txt >/dev/null &
+    sleep 300 | script -q -c "$(warm pyocd) rtt -a 0x20000000 -s 0x1000" rtt.txt >/dev/null &
     until_ok 120 grep -q 'round [0-9]' rtt.txt || { cat -A rtt.txt; return 1; }
 }
 

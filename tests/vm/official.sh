@@ -56,5 +56,5 @@ after_new_medium() {
 # pyocd_reaches_all TARGET v1|v2…
 pyocd_reaches_all() {
     [ -n "$OFFICIAL" ] || skip "no image is there"
-    serial_numbers | "$(dirname "$pyocd")/python" "$here/pyocd_all.py" "$1" "$here/../../firmware/$1/demo.hex" "${@:2}"
+    serial_numbers | "$environment/python" "$here/pyocd_all.py" "$1" "$here/../../firmware/$1/demo.hex" "${@:2}"
 }

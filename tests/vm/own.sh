@@ -15,7 +15,7 @@ own() {
     done
     terminal=/dev/$(basename "$device:1.1/tty/ttyACM"*)
     /usr/bin/python3 "$here/echo.py" "$terminal" 115200
-    "$(dirname "$pyocd")/python" "$here/own.py" "$(cat "$device/devnum")" "$3"
+    "$environment/python" "$here/own.py" "$(cat "$device/devnum")" "$3"
 }
 
 # The descriptors that firmware/interface/usb.c is written to have.

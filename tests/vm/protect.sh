@@ -1,12 +1,14 @@
 # A chip of the hardened kind (build code AAB0), whose access port is closed at power-on: the tools refuse, and recover it.
 
+warm_up_pyocd
+
 case_pyocd_refuses_and_its_flash_command_unlocks() {
     protect
-    "$pyocd" commander -c 'read32 0' >refused.txt 2>&1 && { cat refused.txt; return 1; }
+    pyocd commander -c 'read32 0' >refused.txt 2>&1 && { cat refused.txt; return 1; }
     grep -q 'APPROTECT enabled: not automatically unlocking' refused.txt
-    "$pyocd" flash "$firmware/demo.hex" 2>&1 | tee flash.txt
+    pyocd flash "$firmware/demo.hex" 2>&1 | tee flash.txt
     # It writes UICR.APPROTECT = HwDisabled, so that a program that opens its side keeps the port open.
-    "$pyocd" commander -c 'read32 0x10001208' -c 'read32 0' >open.txt
+    pyocd commander -c 'read32 0x10001208' -c 'read32 0' >open.txt
     cat open.txt
     grep -q '10001208: *0000005a' open.txt
     grep -q '00000000: *20020000' open.txt

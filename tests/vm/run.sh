@@ -7,6 +7,13 @@
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$here/lib.sh"
 
+# end_after SECONDS PROCESS: kills what the case's shell runs then, so that one that hangs fails by itself.
+end_after() {
+    sleep "$1"
+    echo "$1 s are over"
+    while kill -KILL $(cat "/proc/$2/task/$2/children"); do sleep 1; done
+}
+
 failed=0
 for argument in "$@"; do
     file=${argument%%:*}
@@ -17,8 +24,14 @@ for argument in "$@"; do
         mkdir -p "$directory"
         cd "$directory"
         start=$EPOCHREALTIME
-        (trap end_background_jobs EXIT; set -meuo pipefail; set -x; "case_$name") >log 2>&1
+        (trap end_background_jobs EXIT; set -meuo pipefail; PS4='+ ${SECONDS}s '; SECONDS=0; set -x; "case_$name") >log 2>&1 &
+        running=$!
+        end_after 300 "$running" >>log 2>&1 &
+        guard=$!
+        wait "$running"
         status=$?
+        kill "$guard"
+        wait "$guard"
         took=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $start }")
         case $status in
             0) echo "ok $file $name ($took s)" ;;

@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::MACHINE;
+use super::beside_others;
 use super::faultless::faultless;
 
 /// A regular expression that nothing matches.
@@ -50,7 +49,7 @@ fn library() -> Vec<(String, Table)> {
 #[test]
 #[ignore = "boots virtual machines; ./test runs it"]
 fn scenarios_with_linux_as_host_pass_and_fail_without_their_fault_or_with_another_expectation() {
-    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _machine = beside_others();
     let library = library();
     assert!(library.len() >= 2, "there are {}", library.len());
     let mut wanted = Vec::new();
@@ -129,7 +128,7 @@ fn break_one(value: &mut Value, left: &mut usize) -> Option<&'static str> {
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn a_failing_command_is_told_with_its_line_and_leaves_evidence() {
-    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _machine = beside_others();
     let folder = temporary("vm-evidence");
     let (file, junit) = (folder.join("failing.toml"), folder.join("junit.xml"));
     let scenario = r#"
@@ -181,7 +180,7 @@ echo not reached''' }
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn ctrl_c_ends_scenario_and_machine() {
-    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _machine = beside_others();
     let folder = temporary("vm-interrupted");
     let file = folder.join("long.toml");
     let scenario = "learn = 'x'\nboard = 'microbit-v2'\nhost = 'vm'\n[[step]]\nshell = { run = 'sleep 1000', within = '20 min' }\n";
