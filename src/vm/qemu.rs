@@ -23,8 +23,9 @@ const PROGRAM: &str = "qemu-system-x86_64";
 
 /// Working KVM needs one second.
 const KVM_LIMIT: Duration = Duration::from_secs(5);
-/// Emulation needs three; a loaded machine may take many times that.
-const TCG_LIMIT: Duration = Duration::from_secs(120);
+/// Emulation needs three; a loaded machine may take many times that. One guest in dozens hangs while it boots, on a machine
+/// that is loaded, and the next one does not: so there is a second try, with more time.
+const TCG_LIMITS: [Duration; 2] = [Duration::from_secs(45), Duration::from_secs(120)];
 
 /// The console's log.
 const CONSOLE: &str = "console";
@@ -91,7 +92,7 @@ pub fn start(guest: &Guest<'_>, cache: &Path) -> Result<Machine, VmError> {
     let hopeless = kvm_marker(cache);
     let kvm = !hopeless.exists() && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok();
     if kvm {
-        match boot(Accelerator::Kvm, guest) {
+        match boot(Accelerator::Kvm, guest, KVM_LIMIT) {
             Err(VmError::Stopped { .. }) => {
                 // A marker that cannot be written costs the next start its five seconds again.
                 let _ = fs::write(&hopeless, "a guest did not boot with KVM on this machine's kernel\n");
@@ -99,7 +100,13 @@ pub fn start(guest: &Guest<'_>, cache: &Path) -> Result<Machine, VmError> {
             other => return other,
         }
     }
-    boot(Accelerator::Tcg, guest)
+    match boot(Accelerator::Tcg, guest, TCG_LIMITS[0]) {
+        Err(error @ VmError::Stopped { .. }) => {
+            tracing::warn!("the virtual machine is started once more: {error}");
+            boot(Accelerator::Tcg, guest, TCG_LIMITS[1])
+        }
+        other => other,
+    }
 }
 
 /// A verdict on KVM holds for one host kernel.
@@ -108,7 +115,8 @@ fn kvm_marker(cache: &Path) -> PathBuf {
     cache.join(format!("no-kvm-{}", release.replace('/', "_")))
 }
 
-fn boot(accelerator: Accelerator, guest: &Guest<'_>) -> Result<Machine, VmError> {
+/// Boots a guest whose init has to answer within `limit`.
+fn boot(accelerator: Accelerator, guest: &Guest<'_>, limit: Duration) -> Result<Machine, VmError> {
     let failed = |source| VmError::Qemu { program: PROGRAM.into(), source };
     let log = tempfile::Builder::new().prefix("twinboard-vm-").tempdir().map_err(failed)?;
     let (link, guest_end) = UnixStream::pair().map_err(failed)?;
@@ -127,7 +135,7 @@ fn boot(accelerator: Accelerator, guest: &Guest<'_>) -> Result<Machine, VmError>
     let qemu = command.spawn().map_err(failed)?;
     let mut machine = Machine { qemu, link, log };
 
-    machine.link.set_read_timeout(Some(if accelerator == Accelerator::Kvm { KVM_LIMIT } else { TCG_LIMIT }))?;
+    machine.link.set_read_timeout(Some(limit))?;
     let what = match link::receive(&mut machine.link) {
         Ok(Some(ToHost::Hello)) => {
             machine.link.set_read_timeout(None)?;
