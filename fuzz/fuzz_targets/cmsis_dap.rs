@@ -3,20 +3,31 @@
 
 #![no_main]
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use twinboard_models::board::{BoardFile, PowerOn};
+use twinboard_models::image::{BlockIds, Image};
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
 
 /// DAP_Info's packet count.
 const INFO: [u8; 2] = [0x00, 0xFE];
+/// DAP_SWJ_Pins: output, select, and 32 bits of wait.
+const SWJ_PINS: u8 = 0x10;
+
+/// Stack pointer, reset vector, `WFI`, and back to it: an erased target would cost most of the time, locking up.
+const SLEEPER: &[u8] = b"\x00\x00\x02\x20\x09\x00\x00\x00\x30\xBF\xFD\xE7";
+
+static TARGET: LazyLock<Image> =
+    LazyLock::new(|| Image::parse(Path::new("sleeper.bin"), SLEEPER, BlockIds(&[]), 0).expect("a program"));
 
 static BOARD: LazyLock<BoardFile> = LazyLock::new(|| BoardFile::built_in("microbit-v2").expect("built in"));
 
 fuzz_target!(|input: &[u8]| {
-    let mut host = Host::new(BOARD.power_on(&PowerOn::default()).expect("a board"));
+    let power = PowerOn { target: Some(&TARGET), ..PowerOn::default() };
+    let mut host = Host::new(BOARD.power_on(&power).expect("a board"));
     host.enumerate().expect("enumerates");
     let Some((&web, mut rest)) = input.split_first() else { return };
     let mut dap = match web % 3 {
@@ -25,14 +36,21 @@ fuzz_target!(|input: &[u8]| {
         _ => host.dap_web(),
     }
     .expect("CMSIS-DAP");
-    for _ in 0..256 {
+    // Commands that wait are soon understood: more of the board's time finds no more, and costs.
+    let end = dap.host().now() + Span::ms(500);
+    while dap.host().now() < end {
         let Some((&length, tail)) = rest.split_first() else { break };
         let (command, tail) = tail.split_at(tail.len().min(usize::from(length & 0x7F) % 65));
         rest = tail;
         if command.is_empty() {
             continue;
         }
-        let _ = if length & 0x80 != 0 { dap.send(command) } else { dap.exchange(command).map(drop) };
+        let mut command = command.to_vec();
+        // DAP_SWJ_Pins polls for up to 3 s, which costs much and shows no more than 65 ms do.
+        if let [SWJ_PINS, _, _, _, _, wait @ ..] = &mut command[..] {
+            wait.iter_mut().take(2).for_each(|byte| *byte = 0);
+        }
+        let _ = if length & 0x80 != 0 { dap.send(&command) } else { dap.exchange(&command).map(drop) };
     }
     // What was queued is worked off, or dropped, in the end; an answer of those may come before the one that is asked for.
     dap.host().sleep(Span::ms(100));

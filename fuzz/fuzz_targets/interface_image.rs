@@ -15,9 +15,11 @@ fuzz_target!(|input: &[u8]| {
         [first, second].iter().filter_map(|bytes| InterfaceFile::parse(Path::new("image"), bytes).ok()).collect();
     for chip in CHIPS {
         let firmware = Firmware::merge(&files, chip);
-        let ends = firmware.image.segments.windows(2).all(|pair| {
-            u64::from(pair[0].address) + (pair[0].bytes.len() as u64) < u64::from(pair[1].address)
-        });
+        let ends = firmware
+            .image
+            .segments
+            .windows(2)
+            .all(|pair| u64::from(pair[0].address) + (pair[0].bytes.len() as u64) < u64::from(pair[1].address));
         assert!(ends, "segments by rising address, neither touching nor overlapping");
     }
 });

@@ -12,7 +12,15 @@ struct Chip(Vec<u8>);
 
 impl RomChip for Chip {
     fn layout(&self) -> Layout {
-        Layout { flash: 0x8000, sector: 0x400, blocks: 1, ram: 0x1FFF_F000, ram_size: 0x2000, ram_reserved: 0x400, sdid: 0 }
+        Layout {
+            flash: 0x8000,
+            sector: 0x400,
+            blocks: 1,
+            ram: 0x1FFF_F000,
+            ram_size: 0x2000,
+            ram_reserved: 0x400,
+            sdid: 0,
+        }
     }
 
     fn read(&self, _: u32, bytes: &mut [u8]) -> bool {

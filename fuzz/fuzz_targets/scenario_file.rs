@@ -18,7 +18,8 @@ fuzz_target!(|input: &[u8]| {
         assert!(!explain::scenario(&scenario, "fuzzed").is_empty());
     }
     let nowhere = Path::new("/nonexistent");
-    if let Err(PrepareError::Wrong(error)) = Prepared::new(text, "fuzzed", Places { folder: nowhere, images: nowhere }) {
+    if let Err(PrepareError::Wrong(error)) = Prepared::new(text, "fuzzed", Places { folder: nowhere, images: nowhere })
+    {
         // A place that is named lies in the text.
         assert!(error.span.as_ref().is_none_or(|span| text.get(span.clone()).is_some()));
     }
