@@ -3,32 +3,19 @@
 
 #![no_main]
 
-use std::path::Path;
-use std::sync::LazyLock;
+#[path = "common/board.rs"]
+mod board;
 
 use libfuzzer_sys::fuzz_target;
-use twinboard_models::board::{BoardFile, PowerOn};
-use twinboard_models::image::{BlockIds, Image};
 use twinboard_sim::time::Span;
-use twinboard_usbip::host::Host;
 
 /// DAP_Info's packet count.
 const INFO: [u8; 2] = [0x00, 0xFE];
 /// DAP_SWJ_Pins: output, select, and 32 bits of wait.
 const SWJ_PINS: u8 = 0x10;
 
-/// Stack pointer, reset vector, `WFI`, and back to it: an erased target would cost most of the time, locking up.
-const SLEEPER: &[u8] = b"\x00\x00\x02\x20\x09\x00\x00\x00\x30\xBF\xFD\xE7";
-
-static TARGET: LazyLock<Image> =
-    LazyLock::new(|| Image::parse(Path::new("sleeper.bin"), SLEEPER, BlockIds(&[]), 0).expect("a program"));
-
-static BOARD: LazyLock<BoardFile> = LazyLock::new(|| BoardFile::built_in("microbit-v2").expect("built in"));
-
 fuzz_target!(|input: &[u8]| {
-    let power = PowerOn { target: Some(&TARGET), ..PowerOn::default() };
-    let mut host = Host::new(BOARD.power_on(&power).expect("a board"));
-    host.enumerate().expect("enumerates");
+    let mut host = board::enumerated();
     let Some((&web, mut rest)) = input.split_first() else { return };
     let mut dap = match web % 3 {
         0 => host.dap_v2(),

@@ -4,12 +4,11 @@
 
 #![no_main]
 
-use std::path::Path;
-use std::sync::LazyLock;
+#[path = "common/board.rs"]
+mod board;
 
 use libfuzzer_sys::fuzz_target;
-use twinboard_models::board::{BoardFile, PowerOn, Powered};
-use twinboard_models::image::{BlockIds, Image};
+use twinboard_models::board::Powered;
 use twinboard_sim::time::Span;
 use twinboard_usbip::host::Host;
 use twinboard_usbip::host::bot::{Data, command_block_wrapper};
@@ -38,18 +37,8 @@ fn send(host: &mut Host<Powered>, odd: u8, length: u32, real: usize, command: &[
     }
 }
 
-/// Stack pointer, reset vector, `WFI`, and back to it: an erased target would cost most of the time, locking up.
-const SLEEPER: &[u8] = b"\x00\x00\x02\x20\x09\x00\x00\x00\x30\xBF\xFD\xE7";
-
-static TARGET: LazyLock<Image> =
-    LazyLock::new(|| Image::parse(Path::new("sleeper.bin"), SLEEPER, BlockIds(&[]), 0).expect("a program"));
-
-static BOARD: LazyLock<BoardFile> = LazyLock::new(|| BoardFile::built_in("microbit-v2").expect("built in"));
-
 fuzz_target!(|input: &[u8]| {
-    let power = PowerOn { target: Some(&TARGET), ..PowerOn::default() };
-    let mut host = Host::new(BOARD.power_on(&power).expect("a board"));
-    host.enumerate().expect("enumerates");
+    let mut host = board::enumerated();
     let mut rest = input;
     for tag in 0..64 {
         let Some((&[odd, low, high, real, count], tail)) = rest.split_first_chunk::<5>() else { break };
