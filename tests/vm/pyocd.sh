@@ -10,6 +10,7 @@ case_flash_and_reset_v2() { flash_and_reset; }
 case_flash_and_reset_v1() { flash_and_reset -O cmsis_dap.prefer_v1=true; }
 # By its flash algorithm, page after page, and by CTRL-AP.
 case_erase_chip_v2() { erase --chip; }
+case_erase_chip_v1() { erase --chip -O cmsis_dap.prefer_v1=true; }
 case_erase_mass_v1() { erase --mass -O cmsis_dap.prefer_v1=true; }
 case_commander_v2() { commander; }
 case_commander_v1() { commander -O cmsis_dap.prefer_v1=true; }
