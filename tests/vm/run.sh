@@ -11,7 +11,8 @@ here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 end_after() {
     sleep "$1"
     echo "$1 s are over"
-    while kill -KILL $(cat "/proc/$2/task/$2/children"); do sleep 1; done
+    # Between two commands there is none.
+    while [ -e "/proc/$2" ]; do kill -KILL $(cat "/proc/$2/task/$2/children"); sleep 1; done
 }
 
 failed=0

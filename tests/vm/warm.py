@@ -20,8 +20,8 @@ def serve(path, entry):
     listener.listen()
     module, function = entry.split(":")
     command = getattr(importlib.import_module(module), function)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)   # nobody waits for who is forked
     while True:
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)   # nobody waits for them
         connection, _ = listener.accept()
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
