@@ -60,7 +60,7 @@ impl Core {
                 }
                 (self.pc, self.cycle) = (place.pc, place.cycle);
                 if op.kind() == kind::COMPILED && self.regs.itstate == 0 {
-                    if self.run_translated(mmio, op.imm() as usize) {
+                    if place.cycle + u64::from(op.imm() >> 16) < self.limit && self.run_translated(mmio, op) {
                         break Place { pc: self.pc, cycle: self.cycle, distance: self.distance(self.pc) };
                     }
                     // Perhaps all blocks were given up.

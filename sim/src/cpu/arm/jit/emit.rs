@@ -102,6 +102,8 @@ pub(super) struct Emitter<'a> {
 /// A translated block.
 pub(super) struct Translated {
     pub code: Vec<u8>,
+    /// Cycles before its last instruction.
+    pub cycles: u32,
     /// Where its links lead, from the first one on.
     pub links: Vec<u32>,
 }
@@ -165,7 +167,7 @@ impl<'a> Emitter<'a> {
             ; mov eax, BRANCHED as i32
             ; jmp QWORD [r15 + field::LEAVE]
         );
-        Some(Translated { code: self.ops.finalize().ok()?, links: self.links })
+        Some(Translated { code: self.ops.finalize().ok()?, cycles: to_last, links: self.links })
     }
 
     fn instruction(&mut self, instruction: &Instruction, here: Here) {
@@ -196,7 +198,7 @@ impl<'a> Emitter<'a> {
     fn operation(&mut self, here: Here) {
         let Here { op, pc, .. } = here;
         let fresh = self.fresh;
-        if !matches!(op.kind(), kind::BEQ..=kind::BLE | kind::IT | kind::NOP | kind::YIELD) {
+        if !matches!(op.kind(), kind::B_BACK..=kind::BLE | kind::IT | kind::NOP | kind::YIELD) {
             self.fresh = Fresh::Nothing;
         }
         match op.kind() {
@@ -213,6 +215,11 @@ impl<'a> Emitter<'a> {
             kind::BEQ..=kind::BLE => {
                 let taken = self.way_out(here);
                 self.jump_if(u32::from(op.kind() - kind::BEQ), taken);
+            }
+            // Taken, it is a delay loop.
+            kind::B_BACK => {
+                let taken = self.otherwise(here);
+                self.jump_if(op.b() as u32, taken);
             }
             kind::CBZ | kind::CBNZ => {
                 let taken = self.way_out(here);
@@ -303,6 +310,7 @@ impl<'a> Emitter<'a> {
             ; cmp dl, kind::COMPILED as i8
             ; jne =>branched
             ; shr rdx, 32
+            ; movzx edx, dx
             ; mov rcx, [r15 + field::ENTRIES]
             ; jmp QWORD [rcx + rdx * 8]
         );

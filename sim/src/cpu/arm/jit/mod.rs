@@ -31,6 +31,8 @@ use emit::Emitter;
 const HOT: u16 = 24;
 /// What a sample of the interpreter counts: there are few of them.
 const SAMPLE: u16 = 6;
+/// How much hotter than that a place in the middle of a block must be to become the beginning of another one.
+const MIDDLE: u16 = 8;
 /// Cycles from one sample to the next at least, and while they only show what is translated.
 const PAUSE: u64 = 1 << 10;
 const LONGEST_PAUSE: u64 = 1 << 16;
@@ -44,6 +46,8 @@ struct Entry {
     /// Its place in the memory's arena, and the instruction there.
     at: u32,
     op: u64,
+    /// Cycles before the block's last instruction.
+    cycles: u16,
 }
 
 /// A way out of a block.
@@ -113,7 +117,7 @@ impl Jit {
         if op.kind() != kind::COMPILED {
             return op;
         }
-        self.entries.get(op.imm() as usize).map_or(op, |entry| Op(entry.op))
+        self.entries.get(number(op)).map_or(op, |entry| Op(entry.op))
     }
 
     /// When the interpreter is to stop for a sample.
@@ -130,6 +134,11 @@ impl Jit {
     /// Forgets all blocks, whose operations are gone from the cache.
     pub fn forget(&mut self) {
         self.forgotten = true;
+    }
+
+    /// The operation where the entry `index` begins.
+    fn operation(&self, index: usize) -> Op {
+        Op::compiled(index as u16, self.entries[index].cycles)
     }
 
     /// The word of `covered` for `pc`, and the bit in it.
@@ -151,14 +160,14 @@ impl Jit {
         self.covered.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// Notes that the program came to `pc`; true if it is hot now.
-    fn visit(&mut self, pc: u32, count: u16) -> bool {
+    /// Notes that the program came to `pc`; true if it is hot now, which takes a count of `hot`.
+    fn visit(&mut self, pc: u32, count: u16, hot: u16) -> bool {
         let place = &mut self.places[(pc >> 1) as usize % PLACES];
         if place.0 != pc {
             *place = (pc, 0);
         }
         place.1 = place.1.saturating_add(count);
-        let hot = place.1 >= self.hot;
+        let hot = place.1 >= hot;
         if hot {
             place.1 = 0;
         }
@@ -166,11 +175,17 @@ impl Jit {
     }
 }
 
+/// Which entry an operation is of.
+fn number(op: Op) -> usize {
+    (op.imm() & 0xFFFF) as usize
+}
+
 impl Core {
-    /// A block begins at the PC, and is entry `index`. True if it, or some of it, was executed.
+    /// A block begins at the PC, whose operation is `op`. True if it, or some of it, was executed.
     #[inline(never)]
-    pub(super) fn run_translated<M: Mmio>(&mut self, mmio: &mut M, index: usize) -> bool {
-        if self.limit == 0 || !self.entry_is_here(index) {
+    pub(super) fn run_translated<M: Mmio>(&mut self, mmio: &mut M, op: Op) -> bool {
+        let index = number(op);
+        if !self.entry_is_here(index) {
             return false;
         }
         let began = self.cycle;
@@ -202,7 +217,7 @@ impl Core {
     fn follow(&mut self, answer: u32) -> Option<u64> {
         let hot = match answer {
             AT_PC | LATE => return None,
-            BRANCHED => self.jit.visit(self.pc, 1),
+            BRANCHED => self.jit.visit(self.pc, 1, self.jit.hot),
             number => {
                 let way = &mut self.jit.ways[number as usize];
                 self.pc = way.target;
@@ -241,12 +256,13 @@ impl Core {
             self.jit.next_look = self.cycle + self.jit.pause;
         }
         let fetch = &self.fast.fetch;
-        if fetch.kind == Kind::Flash
-            && fetch.offset(self.pc).is_some()
-            && !self.jit.disabled
-            && !self.jit.covers(self.pc)
-            && self.jit.visit(self.pc, SAMPLE)
-        {
+        if fetch.kind != Kind::Flash || fetch.offset(self.pc).is_none() || self.jit.disabled {
+            return;
+        }
+        // In the middle of a block only where it mostly stops, after a peripheral that wants attention perhaps.
+        let hot = self.jit.hot;
+        let (count, hot) = if self.jit.covers(self.pc) { (1, hot.saturating_mul(MIDDLE)) } else { (SAMPLE, hot) };
+        if self.jit.visit(self.pc, count, hot) {
             self.consider();
         }
     }
@@ -284,7 +300,7 @@ impl Core {
         let at = self.jit.flash.offset(pc)?;
         let there = Op(self.memory.slot(at.into()));
         if there.kind() == kind::COMPILED {
-            return self.jit.addresses.get(there.imm() as usize).copied();
+            return self.jit.addresses.get(number(there)).copied();
         }
         if let Some(index) = self.restore_entry(at) {
             return self.jit.addresses.get(index).copied();
@@ -314,9 +330,9 @@ impl Core {
             let block = self.entry_at(target).map_or(self.jit.links.leave(), |entry| self.jit.addresses[entry]);
             self.jit.links.set_link(number, block);
         }
-        self.memory.set_slot(at, Op::compiled(self.jit.entries.len() as u32).0);
         block.instructions.iter().for_each(|instruction| self.jit.cover(instruction.pc));
-        self.jit.entries.push(Entry { pc, at, op: op.0 });
+        self.jit.entries.push(Entry { pc, at, op: op.0, cycles: translated.cycles as u16 });
+        self.memory.set_slot(at, self.jit.operation(self.jit.entries.len() - 1).0);
         self.jit.addresses.push(address);
         let Jit { ways, links, .. } = &mut self.jit;
         for (number, _) in ways.iter().enumerate().filter(|(_, way)| way.target == pc) {
@@ -331,20 +347,20 @@ impl Core {
         if self.jit.forgotten || self.jit.flash_changes != self.memory.flash_changes() {
             return None;
         }
-        self.memory.set_slot(at, Op::compiled(index as u32).0);
+        self.memory.set_slot(at, self.jit.operation(index).0);
         Some(index)
     }
 
     /// The entry that begins at `pc`.
     fn entry_at(&self, pc: u32) -> Option<usize> {
         let op = Op(self.memory.slot(self.jit.flash.offset(pc)?.into()));
-        (op.kind() == kind::COMPILED).then_some(op.imm() as usize)
+        (op.kind() == kind::COMPILED).then_some(number(op))
     }
 
     /// Gives all instructions where blocks begin their places back, and begins anew.
     pub(super) fn close_entries(&mut self) {
         for (index, entry) in self.jit.entries.iter().enumerate() {
-            if Op(self.memory.slot(entry.at.into())) == Op::compiled(index as u32) {
+            if Op(self.memory.slot(entry.at.into())) == self.jit.operation(index) {
                 self.memory.set_slot(entry.at, entry.op);
             }
         }

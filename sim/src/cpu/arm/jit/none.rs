@@ -22,7 +22,7 @@ impl Jit {
 }
 
 impl Core {
-    pub(super) fn run_translated<M: Mmio>(&mut self, _: &mut M, _: usize) -> bool {
+    pub(super) fn run_translated<M: Mmio>(&mut self, _: &mut M, _: Op) -> bool {
         false
     }
 
