@@ -45,6 +45,12 @@ impl Window {
     /// Contains no address.
     pub const EMPTY: Window = Window { base: 0, len: 0, start: 0, kind: Kind::Flash };
 
+    /// Whether both show the same at the same addresses.
+    #[inline(always)]
+    pub fn is(&self, other: &Window) -> bool {
+        (self.base, self.len, self.start) == (other.base, other.len, other.start)
+    }
+
     /// The arena offset of `address`, if the window contains it.
     #[inline(always)]
     pub fn offset(&self, address: u32) -> Option<u32> {

@@ -70,14 +70,13 @@ impl Core {
     /// Whether translated code is still what it was made from, and whether its windows are open.
     pub(super) fn translated_is_valid(&self) -> bool {
         let (jit, fast) = (&self.jit, &self.fast);
-        let same = |a: &crate::cpu::memory::Window, b: &crate::cpu::memory::Window| a.base == b.base && a.len == b.len;
         self.state == State::Running
             && !jit.forgotten
             && jit.flash_changes == self.memory.flash_changes()
-            && same(&fast.flash, &jit.flash)
-            && same(&fast.fetch, &jit.flash)
-            && same(&fast.ram, &jit.ram)
-            && same(&fast.stores, &jit.ram)
+            && fast.flash.is(&jit.flash)
+            && fast.fetch.is(&jit.flash)
+            && fast.ram.is(&jit.ram)
+            && fast.stores.is(&jit.ram)
             && !self.spin.looks()
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct Jit {
     entries: Vec<Entry>,
     /// Half-words of the flash at which a block has an instruction, a bit for each.
     covered: Vec<u64>,
-    /// Code addresses of the entries.
+    /// Code addresses of the entries. Translated code knows where they are: they never move.
     addresses: Vec<u64>,
     /// What the blocks were made for: the flash's contents and window, and the window of RAM.
     flash_changes: u64,
@@ -245,7 +245,10 @@ impl Core {
             return false;
         }
         self.open_windows();
-        self.jit.entries.get(index).is_some_and(|entry| entry.pc == self.pc) && self.translated_is_valid()
+        let Jit { ram, flash, entries, .. } = &self.jit;
+        // Translated code takes the offset in a window for aligned if the address is.
+        let aligned = (flash.len | flash.base | ram.len | ram.base) & 3 == 0;
+        aligned && entries.get(index).is_some_and(|entry| entry.pc == self.pc) && self.translated_is_valid()
     }
 
     /// The interpreter stopped at the PC for some event, or because it was time to.
@@ -272,7 +275,9 @@ impl Core {
         if self.regs.itstate != 0 {
             return;
         }
-        if self.jit.entries.is_empty() || self.jit.forgotten || self.jit.flash_changes != self.memory.flash_changes() {
+        // Blocks of one window at a time: there is rarely another one that programs are executed from.
+        let moved = !self.jit.flash.is(&self.fast.fetch);
+        if moved || self.jit.forgotten || self.jit.flash_changes != self.memory.flash_changes() {
             self.close_entries();
             self.jit.flash = self.fast.fetch;
             self.jit.covered.resize(self.jit.flash.len as usize / 128 + 1, 0);
@@ -293,10 +298,6 @@ impl Core {
 
     /// Translates what begins at `pc`, and gives its address.
     fn translate(&mut self, pc: u32) -> Option<u64> {
-        // A window whose length is not in words would let the last one reach beyond it.
-        if (self.jit.flash.len | self.jit.flash.base | self.jit.ram.len | self.jit.ram.base) & 3 != 0 {
-            return None;
-        }
         let at = self.jit.flash.offset(pc)?;
         let there = Op(self.memory.slot(at.into()));
         if there.kind() == kind::COMPILED {
