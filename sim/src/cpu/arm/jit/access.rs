@@ -6,6 +6,7 @@
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::loadstore::Addressing;
+use super::super::multiple;
 use super::super::op::{Op, kind};
 use super::block::loads_pc;
 use super::code::field;
@@ -207,11 +208,7 @@ impl Emitter<'_> {
         }
         let list = op.imm() & 0xFFFF;
         let total = list.count_ones() * 4;
-        let (base, down, write_back) = match op.kind() {
-            kind::PUSH => (13, true, true),
-            kind::POP => (13, false, true),
-            _ => (op.b(), op.imm() >> 17 & 1 == 1, op.imm() >> 16 & 1 == 1),
-        };
+        let (base, down, write_back) = multiple::base(op);
         let stores = matches!(op.kind(), kind::STM | kind::PUSH);
         if list == 0 || list >> 13 & 1 == 1 || base == 15 || stores && list >> 15 == 1 {
             return false;
