@@ -45,6 +45,12 @@ impl Window {
     /// Contains no address.
     pub const EMPTY: Window = Window { base: 0, len: 0, start: 0, kind: Kind::Flash };
 
+    /// Whether both show the same at the same addresses.
+    #[inline(always)]
+    pub fn is(&self, other: &Window) -> bool {
+        (self.base, self.len, self.start) == (other.base, other.len, other.start)
+    }
+
     /// The arena offset of `address`, if the window contains it.
     #[inline(always)]
     pub fn offset(&self, address: u32) -> Option<u32> {
@@ -97,7 +103,26 @@ pub struct Memory {
     eighths: u8,
 }
 
+/// Addresses in the host's memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw {
+    /// The arena.
+    pub bytes: *mut u8,
+    /// For each `1 << MARK_SHIFT` bytes of it one byte, not 0 if stores there are to look twice.
+    pub marks: *const bool,
+    /// Decoded instructions, 8 bytes for 2 of the arena.
+    pub slots: *const u64,
+}
+
 impl Memory {
+    /// Bytes of the arena (as a power of two) that share one mark of [`Raw`].
+    pub(super) const MARK_SHIFT: u32 = BLOCK_SHIFT;
+
+    /// Where things are, until another region is added.
+    pub(super) fn raw(&mut self) -> Raw {
+        Raw { bytes: self.bytes.as_mut_ptr(), marks: self.decoded.as_ptr(), slots: self.slots.as_ptr() }
+    }
+
     /// Adds `len` bytes, all `fill`, at `base`.
     pub fn add(&mut self, kind: Kind, base: u32, len: u32, fill: u8) -> RegionId {
         // Between two regions nothing is ever decoded: execution that runs off the end of one is noticed.

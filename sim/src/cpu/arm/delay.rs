@@ -29,7 +29,7 @@ impl Core {
 
     /// The instruction at the PC, if it is a decoded `SUBS Rdn, #imm` of 16 bits that nobody wants to see fetched.
     fn counting(&self) -> Option<Op> {
-        let op = Op(self.memory.slot(self.fast.fetch.offset(self.pc)?.into()));
+        let op = self.jit.instruction(Op(self.memory.slot(self.fast.fetch.offset(self.pc)?.into())));
         (op.kind() == kind::SUBS_IMM && op.len() == 2 && op.a() == op.b()).then_some(op)
     }
 

@@ -51,7 +51,7 @@ impl Core {
             return Ok(None);
         }
         let in_it = self.regs.itstate != 0;
-        let cached = self.recall.instruction(Op(self.memory.slot(at.into())));
+        let cached = self.jit.instruction(Op(self.memory.slot(at.into())));
         let usable = !matches!(cached.kind(), kind::UNDECODED | kind::BREAK);
         if usable && in_it == (cached.kind() == kind::IT_BODY) {
             return Ok(Some(cached));
@@ -63,7 +63,7 @@ impl Core {
         Ok(Some(op))
     }
 
-    fn decode(&self, window: Window, pc: u32, in_it: bool) -> Result<Op, Fault> {
+    pub(super) fn decode(&self, window: Window, pc: u32, in_it: bool) -> Result<Op, Fault> {
         let half = |address: u32| {
             let at = window.offset(address)?;
             self.memory.load(at).map(|bytes| u32::from(u16::from_le_bytes(bytes)))
@@ -111,7 +111,7 @@ impl Core {
     }
 
     /// Makes sure that the instruction at `pc`, which lies in an IT block, is not taken for one outside.
-    fn prepare_it(&mut self, pc: u32) {
+    pub(super) fn prepare_it(&mut self, pc: u32) {
         if let Some(at) = self.fast.fetch.offset(pc)
             && Op(self.memory.slot(at.into())).kind() != kind::IT_BODY
         {
@@ -120,14 +120,14 @@ impl Core {
     }
 
     /// Whether a comparator or an outside debugger wants a halt before the instruction at `address`.
-    fn is_breakpoint(&self, address: u32) -> bool {
+    pub(super) fn is_breakpoint(&self, address: u32) -> bool {
         self.breakpoints.contains(&address) || self.fpb.is_breakpoint(address)
     }
 
     /// Breakpoints changed: what was decoded may have to break now, or no more.
     pub(super) fn breakpoints_changed(&mut self) {
         self.memory.forget_all_decoded();
-        self.recall.forget();
+        self.jit.forget();
         self.attend();
     }
 }

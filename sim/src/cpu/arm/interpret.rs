@@ -59,11 +59,12 @@ impl Core {
                     break self.execute_one::<M, 4>(mmio, op, place);
                 }
                 (self.pc, self.cycle) = (place.pc, place.cycle);
-                if op.kind() == kind::SITE && self.regs.itstate == 0 {
-                    if self.recall(mmio, op.imm() as usize) {
+                if op.kind() == kind::COMPILED && self.regs.itstate == 0 {
+                    if place.cycle + u64::from(op.imm() >> 16) < self.limit && self.run_translated(mmio, op) {
                         break Place { pc: self.pc, cycle: self.cycle, distance: self.distance(self.pc) };
                     }
-                    op = self.recall.instruction(op);
+                    // Perhaps all blocks were given up.
+                    op = self.jit.instruction(Op(self.memory.slot(u64::from(place.pc).wrapping_add(place.distance))));
                     continue;
                 }
                 if op.kind() == kind::IT_BODY && self.regs.itstate != 0 {

@@ -84,6 +84,11 @@ impl Addressing {
         self.is(Addressing::INDEX)
     }
 
+    /// The base register becomes the sum of it and the offset.
+    pub fn writes_back(self) -> bool {
+        self.is(Addressing::WRITE_BACK)
+    }
+
     #[inline(always)]
     fn is(self, bit: u32) -> bool {
         self.0 & bit != 0

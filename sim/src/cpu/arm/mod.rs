@@ -25,12 +25,16 @@ mod debug;
 mod decode;
 mod decode32;
 mod delay;
-mod effects;
 mod exceptions;
 mod faults;
 mod fetch;
 mod incidents;
 mod interpret;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod jit;
+#[cfg(not(all(target_arch = "x86_64", unix)))]
+#[path = "jit/none.rs"]
+mod jit;
 mod loadstore;
 mod mpu;
 mod multiple;
@@ -38,7 +42,6 @@ mod nvic;
 mod op;
 mod parked;
 mod ppb;
-mod recall;
 mod registers;
 mod run;
 mod scb;
@@ -63,9 +66,9 @@ use debug::Debug;
 use dwt::{Dwt, DwtConfig};
 use fpb::{Fpb, FpbConfig};
 use incidents::Incidents;
+use jit::Jit;
 use mpu::Mpu;
 use nvic::Nvic;
-use recall::Recall;
 use registers::Registers;
 use scb::Scb;
 use spin::Spin;
@@ -168,7 +171,7 @@ pub struct Core {
     fpb: Fpb,
     dwt: Dwt,
     spin: Spin,
-    recall: Recall,
+    jit: Jit,
     incidents: Incidents,
     /// Where a debugger outside the chip wants the core to halt.
     breakpoints: Vec<u32>,
@@ -214,7 +217,7 @@ impl Core {
             fpb: Fpb::new(fpb_config(&config)),
             dwt: Dwt::new(dwt_config(&config)),
             spin: Spin::new(&config),
-            recall: Recall::default(),
+            jit: Jit::default(),
             incidents: Incidents::default(),
             breakpoints: Vec::new(),
             watches: Vec::new(),
@@ -264,7 +267,7 @@ impl Core {
         self.stalled_until = 0;
         self.state = State::Running;
         self.memory.forget_all_decoded();
-        self.recall.forget();
+        self.jit.forget();
         self.debug.core_was_reset();
         self.dwt.set_halted(false, self.cycle);
         self.scb.reset_pending = true;

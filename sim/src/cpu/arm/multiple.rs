@@ -18,6 +18,16 @@ struct Transfer {
     write_back: Option<(usize, u32)>,
 }
 
+/// The base register of `LDM`, `STM`, `PUSH` or `POP`, whether the words are below it, and whether it is written back.
+#[inline(always)]
+pub(super) fn base(op: Op) -> (usize, bool, bool) {
+    match op.kind() {
+        kind::PUSH => (13, true, true),
+        kind::POP => (13, false, true),
+        _ => (op.b(), op.imm() >> 17 & 1 == 1, op.imm() >> 16 & 1 == 1),
+    }
+}
+
 impl Core {
     #[inline(always)]
     pub(super) fn load_word<M: Mmio>(&mut self, mmio: &mut M, address: u32) -> Result<u32, Fault> {
@@ -40,11 +50,7 @@ impl Core {
     fn transfer(&self, op: Op) -> Transfer {
         let list = op.imm() & 0xFFFF;
         let total = list.count_ones() * 4;
-        let (base, down, write_back) = match op.kind() {
-            kind::PUSH => (13, true, true),
-            kind::POP => (13, false, true),
-            _ => (op.b(), op.imm() >> 17 & 1 == 1, op.imm() >> 16 & 1 == 1),
-        };
+        let (base, down, write_back) = base(op);
         let start = self.regs.r[base];
         let bottom = start.wrapping_sub(total);
         let (first, end) = if down { (bottom, bottom) } else { (start, start.wrapping_add(total)) };

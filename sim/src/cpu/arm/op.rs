@@ -23,9 +23,9 @@ impl Op {
     /// The operation that asks again each time what is to be executed.
     pub const BREAK: Op = Op(kind::BREAK as u64);
 
-    /// The operation of a site; see `recall`.
-    pub const fn site(index: u32) -> Op {
-        Op(kind::SITE as u64).with_imm(index)
+    /// The operation of a block, with the cycles before its last instruction; see `jit`.
+    pub const fn compiled(index: u16, cycles: u16) -> Op {
+        Op(kind::COMPILED as u64).with_imm(index as u32 | (cycles as u32) << 16)
     }
 
     /// An operation of `kind`, `len` (2 or 4) bytes long, without operands.
@@ -136,8 +136,8 @@ pub(super) mod kind {
         UNDECODED,
         /// A breakpoint comparator or a debugger's breakpoint may match here; asked again each time.
         BREAK,
-        /// Stretches may be recalled here; imm is which site. See `recall`.
-        SITE,
+        /// A translated block begins here; imm is which one, and its cycles. See `jit`.
+        COMPILED,
         /// An instruction inside an IT block; `inner` says which.
         IT_BODY,
         // Moves.

@@ -120,7 +120,7 @@ impl Core {
                 let before = self.cycle;
                 let wakes = self.next_deadline(until);
                 self.spin.sleep(wakes.saturating_sub(before));
-                self.recall.sleep(wakes.saturating_sub(before));
+                self.jit.sleep(wakes.saturating_sub(before));
                 self.cycle = wakes;
                 self.note_idle(before);
                 return;
@@ -145,18 +145,15 @@ impl Core {
 
     /// Executes instructions until something wants attention.
     fn execute_until<M: Mmio>(&mut self, mmio: &mut M, until: u64) {
-        let next_look = self.spin.next_look().min(self.recall.next_look());
+        let next_look = self.spin.next_look().min(self.jit.next_look());
         self.limit = self.next_deadline(until).min(next_look.max(self.cycle + 1));
         if self.debug.stepping {
             self.limit = 0;
         }
         let from = self.pc;
         self.interpret(mmio);
+        self.sample();
         self.look_around();
-        // Not if something wants attention.
-        if self.limit != 0 && self.cycle >= self.recall.next_look() {
-            self.look_for_site(mmio, until);
-        }
         // A core that halted where it was has executed nothing.
         self.debug.retired |= self.pc != from || self.state != State::Halted;
         self.take_watchpoint();

@@ -318,6 +318,7 @@ impl Core {
     fn remove_mark(&mut self) {
         if matches!(self.spin.phase, Phase::Marked | Phase::Watching) {
             self.memory.clear_slot(self.spin.mark.at);
+            self.restore_entry(self.spin.mark.at);
         }
         self.spin.phase = Phase::Off;
     }
@@ -421,12 +422,11 @@ impl Core {
             && (!self.config.fpu || start.vfp == self.vfp)
     }
 
-    /// Switches the skipping of waiting loops, and with it the recalling of stretches ([`super::recall`]), which are on
-    /// unless switched off. Results are the same either way.
+    /// Switches the skipping of waiting loops, and with it the translation of hot code ([`super::jit`]), which are on unless switched off. Results are the same either way.
     pub fn set_spin_skipping(&mut self, on: bool) {
         self.stop_looking();
         self.spin.disabled = !on;
-        self.set_recalling(on);
+        self.set_translating(on);
     }
 }
 

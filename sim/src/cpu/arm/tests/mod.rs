@@ -4,8 +4,9 @@ mod debugging;
 mod exceptions;
 mod idle;
 mod incidents;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod jit;
 mod memory;
-mod recall;
 mod slicing;
 mod thumb;
 
