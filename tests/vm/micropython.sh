@@ -5,11 +5,9 @@
 case_uflash_writes_a_script_that_runs() {
     cat >hello.py <<'END'
 from microbit import *
-import music
 print('acceleration', *accelerometer.get_values())
 print('field', compass.get_x(), compass.get_y(), compass.get_z())
 print('temperature', temperature())
-music.pitch(440, 500)
 try:
     microphone.sound_level()        # the first one starts it
     sleep(500)
@@ -39,8 +37,6 @@ case_a_scrolled_text_is_seen_picture_by_picture() {
     "$environment/python" "$here/pictures.py" "$(serial_port)" "$TWINBOARD" 'Hi, V2!'
 }
 
-case_repl() { "$environment/python" "$here/repl.py" "$(serial_port)"; }
-
 case_microfs_puts_lists_and_gets() {
     seq 1 200 >numbers.txt
     "$environment/ufs" put numbers.txt
@@ -53,3 +49,7 @@ case_microfs_puts_lists_and_gets() {
     "$environment/ufs" ls >list.txt
     ! grep 'numbers.txt' list.txt
 }
+
+# The last one: V2's MicroPython 2.0.0-beta.5 crashes now and then in a soft reboot after `music` was imported (see
+# docs/microbit-v2.md), and each command of ufs is one.
+case_repl_and_a_tone() { "$environment/python" "$here/repl.py" "$(serial_port)"; }
