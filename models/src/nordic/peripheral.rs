@@ -160,6 +160,11 @@ pub trait Peripheral: Send {
         true
     }
 
+    /// Whether a write to this register is dropped, whatever is written, until something else happens to this peripheral.
+    fn drops_writes(&self, _offset: u32) -> bool {
+        false
+    }
+
     /// Whether the task at `offset` would do nothing, until something else happens to this peripheral.
     fn ignores(&self, _offset: u32) -> bool {
         false

@@ -97,6 +97,11 @@ impl Peripheral for Wdt {
         Some(())
     }
 
+    /// Flash routines feed the watchdog while they wait, whether it runs or not.
+    fn drops_writes(&self, offset: u32) -> bool {
+        !self.running && index(offset, RR, 4, 8).is_some()
+    }
+
     fn task(&mut self, cx: &mut Cx<'_>, offset: u32) -> Option<()> {
         if offset == START && !self.running {
             self.running = true;
@@ -182,6 +187,15 @@ mod tests {
         assert_eq!(wdt.next(&bench.lfclk), us(1_000_000));
         wdt.write(&mut bench.cx(), RR + 4, RELOAD);
         assert_eq!(wdt.next(&bench.lfclk), us(1_500_000));
+    }
+
+    #[test]
+    fn a_reload_is_for_one_that_runs() {
+        let (mut bench, mut wdt) = (Bench::default(), Wdt::default());
+        assert!(wdt.drops_writes(RR) && wdt.drops_writes(RR + 0x1C));
+        assert!(!wdt.drops_writes(RR + 0x20) && !wdt.drops_writes(CRV) && !wdt.drops_writes(START));
+        wdt.task(&mut bench.cx(), START);
+        assert!(!wdt.drops_writes(RR));
     }
 
     #[test]

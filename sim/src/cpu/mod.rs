@@ -40,8 +40,8 @@ pub struct MmioContext<'a> {
     pub deadline: &'a mut u64,
     /// Cycles that the core loses to this access, beyond the access itself (flash busy, for example).
     pub stall: &'a mut u64,
-    /// Set by a read whose value cannot change before `deadline` and that had no side effect. A loop that only reads
-    /// such registers may be skipped in whole turns until `deadline`; the result is cycle-exact. See [`Mmio`].
+    /// Set by a read whose value cannot change before `deadline` and that had no side effect, and by a write that had no
+    /// effect at all. A loop with only such accesses may be skipped in whole turns until `deadline`; the result is cycle-exact. See [`Mmio`].
     pub steady: &'a mut bool,
     /// Set to end the core's run after this instruction (an edge went out, for example).
     pub yield_now: &'a mut bool,
@@ -69,7 +69,9 @@ pub struct MmioContext<'a> {
 ///   is not a steady read, or a call from outside ([`arm::Core::with_context`], [`arm::Core::schedule`]). A
 ///   register that changes with time is steady if `deadline` is not later than its next change; a counter is not.
 ///
-/// While a core is parked ([`arm::Core::run_or_park`]) its steady reads are not made at all.
+/// A *write* is steady if it has no effect, and would have none until then: a watchdog is fed that does not run, say.
+///
+/// While a core is parked ([`arm::Core::run_or_park`]) its steady accesses are not made at all.
 pub trait Mmio {
     /// A load. `size` and `address` are as the core issued them; the value is right-aligned.
     ///

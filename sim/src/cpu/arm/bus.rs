@@ -405,8 +405,11 @@ impl Core {
         value: u32,
         debugger: bool,
     ) -> Result<(), BusFault> {
-        self.disturb_itself();
+        self.signals.steady = false;
         let result = mmio.write(&mut self.context(debugger), address, size, value);
+        if !self.signals.steady {
+            self.disturb_itself();
+        }
         self.after_peripheral();
         result
     }

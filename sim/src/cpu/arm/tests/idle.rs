@@ -120,6 +120,15 @@ fn waiting_for_a_busy_flash_costs_no_work_and_ends_in_time() {
     assert!(long.3 < 20_000, "{} reads", long.3);
 }
 
+#[test]
+fn writes_without_an_effect_do_not_keep_a_loop_from_being_skipped() {
+    // str r0, [r7, #0x1C] ; ldr r3, [r7, #8]
+    let mut bench = system(config::M0PLUS, &[0x61F8, 0x68BB], &[], &[], Around { alarm: 20_000_000, tick: 0 });
+    bench.core.run(&mut bench.device, 20_000_500_000);
+    assert_eq!(bench.word(RAM), 1000);
+    assert!(bench.device.reads < 20_000, "{} reads", bench.device.reads);
+}
+
 /// One or more instructions of 16 bits, by three choices.
 fn snippet(what: u8, x: u16, y: u16) -> Vec<u16> {
     let (d, m, offset) = (x & 3, y & 3, 1 + (x >> 2) % 12);
@@ -150,6 +159,8 @@ fn snippet(what: u8, x: u16, y: u16) -> Vec<u16> {
         // ldr from ICSR, sev, nop
         17 => vec![0x6828 | d],
         18 => vec![0xBF40],
+        // A steady write.
+        20 => vec![0x61F8 | d],
         // An add, without which nothing counts.
         19 => vec![0x3000 | d << 8 | y & 1],
         _ => vec![0xBF00],
@@ -169,12 +180,12 @@ fn eventful(what: u8, d: u16) -> Vec<u16> {
 }
 
 fn body() -> impl Strategy<Value = Vec<u16>> {
-    let calm = (0u8..21, any::<u16>(), any::<u16>()).prop_map(|(what, x, y)| snippet(what, x, y));
+    let calm = (0u8..22, any::<u16>(), any::<u16>()).prop_map(|(what, x, y)| snippet(what, x, y));
     prop::collection::vec(calm, 0..8).prop_map(|parts| parts.concat())
 }
 
 fn main_body() -> impl Strategy<Value = Vec<u16>> {
-    let calm = (0u8..21, any::<u16>(), any::<u16>()).prop_map(|(what, x, y)| snippet(what, x, y));
+    let calm = (0u8..22, any::<u16>(), any::<u16>()).prop_map(|(what, x, y)| snippet(what, x, y));
     let part = prop_oneof![
         30 => calm,
         6 => Just(vec![0xDF00]),
