@@ -14,7 +14,7 @@ pub(super) fn decode32(config: &CoreConfig, first: u32, second: u32) -> Op {
         return undefined(raw, 4);
     }
     let op2 = first >> 4 & 0x7F;
-    match first >> 11 & 3 {
+    let op = match first >> 11 & 3 {
         1 if op2 & 0x64 == 0 => instruction.multiple(),
         1 if op2 & 0x64 == 4 => instruction.dual_exclusive_table(),
         1 if op2 & 0x60 == 0x20 => instruction.shifted_register(config),
@@ -26,6 +26,21 @@ pub(super) fn decode32(config: &CoreConfig, first: u32, second: u32) -> Op {
         3 if op2 & 0x78 == 0x30 => instruction.multiply(config),
         3 if op2 & 0x78 == 0x38 => instruction.long_multiply(config),
         _ => instruction.coprocessor(config),
+    };
+    if names_the_pc(op) { undefined(raw, 4) } else { op }
+}
+
+/// Whether an instruction has the PC where that is UNPREDICTABLE; R15 is not in place for those that are done fast.
+fn names_the_pc(op: Op) -> bool {
+    let (a, b, c, d) = (op.a() == 15, op.b() == 15, op.c() == 15, op.imm() & 15 == 15);
+    match op.kind() {
+        kind::MUL | kind::MULS => a || b || c,
+        kind::MLA | kind::MLS | kind::UMULL..=kind::SMLAL => a || b || c || d,
+        kind::SXTB..=kind::UXTH | kind::REV..=kind::CLZ => a || c,
+        kind::UBFX | kind::SBFX | kind::BFI => a || b,
+        kind::MOVT | kind::BFC | kind::MOV_IMM | kind::ADR => a,
+        kind::LSLS_REG..=kind::SHIFT_REG => a || b || c,
+        _ => false,
     }
 }
 

@@ -106,8 +106,11 @@ impl Core {
         if self.regs.itstate != 0 {
             self.prepare_it(self.pc.wrapping_add(op.len()));
         }
-        let pass = self.regs.flags.pass(u32::from(it >> 4));
-        if pass { op.unwrapped() } else { Op::new(kind::NOP, op.len()) }
+        if !self.regs.flags.pass(u32::from(it >> 4)) {
+            return Op::new(kind::NOP, op.len());
+        }
+        let op = op.unwrapped();
+        if self.regs.itstate != 0 && op.is_last_in_it() { op.undefined() } else { op }
     }
 
     /// Makes sure that the instruction at `pc`, which lies in an IT block, is not taken for one outside.

@@ -64,6 +64,30 @@ impl Op {
         Op(self.0 & !0xFF | self.0 >> 24 & 0xFF | narrow)
     }
 
+    /// The same, but undefined.
+    pub const fn undefined(self) -> Op {
+        Op(self.0 & !0xFF | kind::UDF as u64)
+    }
+
+    /// Whether this goes on elsewhere than behind it, perhaps, or begins an IT block: within one it has to be the last
+    /// (A7.3.3).
+    pub const fn is_last_in_it(self) -> bool {
+        match self.kind() {
+            kind::B..=kind::IT => true,
+            _ => self.writes_pc(),
+        }
+    }
+
+    /// Whether the PC is a destination register like others.
+    pub const fn writes_pc(self) -> bool {
+        match self.kind() {
+            kind::LOAD_STORE => self.a() == 15,
+            kind::DP_IMM | kind::DP_IMM_C | kind::DP_SHIFT => self.a() == 15 && !self.s(),
+            kind::LDM | kind::POP => self.imm() >> 15 & 1 == 1,
+            _ => false,
+        }
+    }
+
     /// Whether the instruction is inside an IT block.
     pub const fn is_in_it(self) -> bool {
         self.0 >> 24 & 0xFF != 0

@@ -8,7 +8,6 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use super::super::loadstore::Addressing;
 use super::super::multiple;
 use super::super::op::{Op, kind};
-use super::block::loads_pc;
 use super::code::field;
 use super::emit::{Cold, Emitter, Fresh, Here, r};
 use crate::cpu::memory::Memory;
@@ -236,7 +235,7 @@ impl Emitter<'_> {
             return true;
         }
         // The PC is looked at first, then nothing can go wrong any more.
-        if loads_pc(op) {
+        if op.writes_pc() {
             dynasm!(self.ops ; .arch x64 ; mov edi, [r13 + rcx + total as i32 - 4]);
             dynasm!(self.ops ; .arch x64 ; lea rsi, [r13 + rcx] ; mov ecx, edi);
             self.check_target(elsewhere);
@@ -253,7 +252,7 @@ impl Emitter<'_> {
                 ; mov [BYTE rbx + r(index)], edx
             );
         }
-        if loads_pc(op) {
+        if op.writes_pc() {
             self.leave_by_ecx(here.after);
         }
         true

@@ -35,10 +35,11 @@ impl Core {
             let full = block.instructions.len() >= LONGEST && it == 0;
             let again = block.instructions.iter().any(|instruction| instruction.pc == pc);
             let Some(op) = (!full && !again).then(|| self.translatable(pc, it != 0)).flatten() else { break };
-            block.instructions.push(Instruction { pc, op, it, cost: self.cost(op) });
             let after = pc.wrapping_add(op.len());
-            let in_it = it != 0;
+            let (before, in_it) = (it, it != 0);
             it = if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F };
+            let op = if it != 0 && op.is_last_in_it() { op.undefined() } else { op };
+            block.instructions.push(Instruction { pc, op, it: before, cost: self.cost(op) });
             pc = match op.kind() {
                 kind::B | kind::BL if !in_it => pc.wrapping_add(op.imm()),
                 kind::IT => {
@@ -70,8 +71,7 @@ impl Core {
             return None;
         }
         let op = self.decode(window, pc, in_it).ok()?;
-        let op = if in_it { op.unwrapped() } else { op };
-        (!names_the_pc(op)).then_some(op)
+        Some(if in_it { op.unwrapped() } else { op })
     }
 
     fn cost(&self, op: Op) -> u32 {
@@ -83,7 +83,7 @@ impl Core {
             kind::STR_IMM..=kind::STRH_IMM | kind::STR_REG..=kind::STRH_REG => timing.store.into(),
             kind::STR_MOVE..=kind::STRH_MOVE => timing.store.into(),
             kind::LDRD | kind::STRD => super::super::loadstore::DUAL_CYCLES,
-            kind::LDM..=kind::PUSH => 1 + list + if loads_pc(op) { u32::from(timing.load_pc) } else { 0 },
+            kind::LDM..=kind::PUSH => 1 + list + if op.writes_pc() { u32::from(timing.load_pc) } else { 0 },
             kind::MULS => timing.multiply.into(),
             kind::B => timing.branch.into(),
             kind::BL => timing.branch_link.into(),
@@ -93,32 +93,11 @@ impl Core {
     }
 }
 
-/// Whether an instruction has the PC where that is UNPREDICTABLE: what it finds there, only the interpreter knows.
-fn names_the_pc(op: Op) -> bool {
-    let (a, b, c, d) = (op.a() == 15, op.b() == 15, op.c() == 15, op.imm() & 15 == 15);
-    match op.kind() {
-        kind::MUL | kind::MULS => a || b || c,
-        kind::MLA | kind::MLS | kind::UMULL..=kind::SMLAL => a || b || c || d,
-        kind::SXTB..=kind::UXTH | kind::REV..=kind::CLZ => a || c,
-        kind::UBFX | kind::SBFX | kind::BFI => a || b,
-        kind::MOVT | kind::BFC | kind::MOV_IMM | kind::ADR => a,
-        kind::LSLS_REG..=kind::SHIFT_REG => a || b || c,
-        _ => false,
-    }
-}
-
-/// Whether a load of several registers loads the PC.
-pub(super) fn loads_pc(op: Op) -> bool {
-    matches!(op.kind(), kind::LDM | kind::POP) && op.imm() >> 15 & 1 == 1
-}
-
 /// Whether an instruction is mostly not followed by the next one.
 fn goes_elsewhere(op: Op) -> bool {
     match op.kind() {
         kind::BX | kind::BLX | kind::TBB | kind::TBH | kind::B_SELF => true,
         kind::SVC | kind::BKPT | kind::UDF | kind::WFE | kind::WFI | kind::COPROCESSOR => true,
-        kind::LOAD_STORE => op.a() == 15,
-        kind::DP_IMM | kind::DP_IMM_C | kind::DP_SHIFT => op.a() == 15 && !op.s(),
-        _ => loads_pc(op),
+        _ => op.writes_pc(),
     }
 }

@@ -61,9 +61,18 @@ fn instruction() -> impl Strategy<Value = Vec<u16>> {
         2 => (0xFA00u16..=0xFBFF, any::<u16>(), any::<bool>()).prop_map(|(a, b, three)| {
             vec![a & !8, b & 0x77F7 | if three { 0xF000 } else { 0 }]
         }),
-        // A bus access, steady or not.
-        1 => (0u16..3, low).prop_map(|(which, t)| vec![0x2140, 0x0609, 0x6808 | which << 6 & 0x80 | t & 1]),
+        // A bus access, steady or not; and some of them in an IT block.
+        1 => any::<u16>().prop_map(|which| vec![0x2140, 0x0609, bus_access(which)]),
+        1 => (0u16..14, 1u16..16, any::<[u16; 4]>()).prop_map(|(condition, mask, which)| {
+            let body = which.into_iter().take(4 - mask.trailing_zeros() as usize).map(bus_access);
+            [0x2140, 0x0609, 0xBF00 | condition << 4 | mask].into_iter().chain(body).collect()
+        }),
     ]
+}
+
+/// A load or store of R0 at the device, which is at R1.
+fn bus_access(which: u16) -> u16 {
+    [0x6808, 0x6888, 0x6008, 0x61C8][usize::from(which & 3)]
 }
 
 fn program() -> impl Strategy<Value = Vec<u16>> {

@@ -158,6 +158,30 @@ fn thumb_2_is_undefined_on_armv6m() {
 }
 
 #[test]
+fn the_pc_where_it_is_unpredictable_is_undefined() {
+    // MLS R3, R0, R0, PC; SMULL R3, R2, R0, PC; SXTB R0, PC; UBFX PC, R0, #0, #1.
+    for code in [[0xFB00, 0xF310], [0xFB80, 0x320F], [0xFA4F, 0xF08F], [0xF3C0, 0x0F00]] {
+        let mut bench = Bench::v7em(&code);
+        bench.write(0xE000_ED24, 1 << 18);
+        bench.steps(1);
+        assert_eq!(bench.r(16) & 0x1FF, 6);
+        assert_eq!(bench.read(0xE000_ED28) >> 16, 1, "UNDEFINSTR");
+    }
+}
+
+#[test]
+fn a_branch_in_the_middle_of_an_it_block_is_undefined() {
+    // MOVS R0, #0; ITT EQ; B .+4; ADDEQ R1, #1; and the same the other way round.
+    let cases = [([0x2000, 0xBF04, 0xE000, 0x3101], 3, 6), ([0x2000, 0xBF04, 0x3101, 0xE000], 4, 0)];
+    for (code, steps, exception) in cases {
+        let mut bench = Bench::v7em(&code);
+        bench.write(0xE000_ED24, 1 << 18);
+        bench.steps(steps);
+        assert_eq!(bench.r(16) & 0x1FF, exception);
+    }
+}
+
+#[test]
 fn floating_point_needs_cpacr() {
     // VADD.F32 S0, S0, S0
     let mut bench = Bench::v7em(&[0xEE30, 0x0A00]);
