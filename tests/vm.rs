@@ -160,6 +160,12 @@ fn frames(capture: &Path, filter: &str) -> usize {
     output.stdout.iter().filter(|&&byte| byte == b'\n').count()
 }
 
+/// The path of MicroPython's Universal Hex, which `tests/setup.sh` fetches.
+fn micropython() -> Option<String> {
+    let image = known::folder().join("micropython-uflash-2.0.0.hex");
+    image.is_file().then(|| image.to_str().expect("the folder's name is text").to_string())
+}
+
 /// MicroPython by the tools that its users have, with a loud tone at the microphone and the speaker recorded.
 fn micropython_on(board: &str, label: &str) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -167,7 +173,8 @@ fn micropython_on(board: &str, label: &str) {
     write_tone(&heard, 1_000.0);
     let path = |path: &Path| path.to_str().expect("cargo's directories are text").to_string();
     let (heard, wav) = (path(&heard), path(&played));
-    let mut options = vec!["--wav", &wav];
+    let Some(image) = micropython() else { return println!("skipped {label}: its image is missing") };
+    let mut options = vec!["--wav", &wav, "--target", &image];
     if board == "microbit-v2" {
         options.extend(["--microphone", &heard]);
     }
@@ -312,11 +319,6 @@ fn three_boards_work_at_once() {
 #[test]
 #[ignore = "boots a virtual machine; ./test runs it"]
 fn two_boards_hear_each_other() {
-    let image = known::folder().join("micropython-uflash-2.0.0.hex");
-    if !image.is_file() {
-        println!("skipped radio: {} is missing", image.display());
-        return;
-    }
-    let path = image.to_str().expect("the folder's name is text");
-    run_command(machine(&["microbit-v2"; 2], &["--target", path], "radio"), "radio");
+    let Some(image) = micropython() else { return println!("skipped radio: its image is missing") };
+    run_command(machine(&["microbit-v2"; 2], &["--target", &image], "radio"), "radio");
 }

@@ -1,4 +1,4 @@
-"""Talks to MicroPython's prompt: banner, an expression, Ctrl-C, paste mode, soft reset, a tone.
+"""Talks to MicroPython's prompt: banner, an expression, Ctrl-C, paste mode, soft reset.
 
 usage: repl.py PORT
 """
@@ -41,5 +41,3 @@ expect(exchange(b"\x05", b"=== "), b"paste mode")
 expect(exchange(b"def f(n):\r  return n * n\r\rprint(f(12))\r\x04"), b"\r\n144\r\n")
 expect(exchange(b"\x04"), b"soft reboot", b"MicroPython v")
 expect(exchange(b"f(1)\r"), b"NameError")
-exchange(b"import music\r")
-exchange(b"music.pitch(440, 500)\r")
