@@ -168,12 +168,12 @@ fn micropython() -> Option<String> {
 
 /// MicroPython by the tools that its users have, with a loud tone at the microphone and the speaker recorded.
 fn micropython_on(board: &str, label: &str) {
+    let Some(image) = micropython() else { return println!("skipped {label}: its image is missing") };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (heard, played) = (folder.join(format!("{label}-heard.wav")), folder.join(format!("{label}-played.wav")));
     write_tone(&heard, 1_000.0);
     let path = |path: &Path| path.to_str().expect("cargo's directories are text").to_string();
     let (heard, wav) = (path(&heard), path(&played));
-    let Some(image) = micropython() else { return println!("skipped {label}: its image is missing") };
     let mut options = vec!["--wav", &wav, "--target", &image];
     if board == "microbit-v2" {
         options.extend(["--microphone", &heard]);

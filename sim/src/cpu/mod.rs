@@ -41,7 +41,8 @@ pub struct MmioContext<'a> {
     /// Cycles that the core loses to this access, beyond the access itself (flash busy, for example).
     pub stall: &'a mut u64,
     /// Set by a read whose value cannot change before `deadline` and that had no side effect, and by a write that had no
-    /// effect at all. A loop with only such accesses may be skipped in whole turns until `deadline`; the result is cycle-exact. See [`Mmio`].
+    /// effect at all. A loop with only such accesses may be skipped in whole turns until `deadline`; the result is
+    /// cycle-exact. See [`Mmio`].
     pub steady: &'a mut bool,
     /// Set to end the core's run after this instruction (an edge went out, for example).
     pub yield_now: &'a mut bool,

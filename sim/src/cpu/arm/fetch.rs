@@ -5,6 +5,7 @@ use super::decode::{decode16, is_wide, undefined};
 use super::decode32::decode32;
 use super::faults::Fault;
 use super::op::{Op, kind};
+use super::registers::it_advanced;
 use crate::cpu::memory::{Kind, Window};
 
 impl Core {
@@ -99,18 +100,16 @@ impl Core {
     /// What is to be executed where the cache has `op`, which is inside an IT block, and so is the PC.
     #[inline(always)]
     pub(super) fn inside_it(&mut self, op: Op) -> Op {
-        // ITAdvance (A7.3.2).
         let it = self.regs.itstate;
         self.regs.it_executed = it;
-        self.regs.itstate = if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F };
+        self.regs.itstate = it_advanced(it);
         if self.regs.itstate != 0 {
             self.prepare_it(self.pc.wrapping_add(op.len()));
         }
         if !self.regs.flags.pass(u32::from(it >> 4)) {
             return Op::new(kind::NOP, op.len());
         }
-        let op = op.unwrapped();
-        if self.regs.itstate != 0 && op.is_last_in_it() { op.undefined() } else { op }
+        op.unwrapped().with_it_after(self.regs.itstate)
     }
 
     /// Makes sure that the instruction at `pc`, which lies in an IT block, is not taken for one outside.

@@ -64,18 +64,12 @@ impl Op {
         Op(self.0 & !0xFF | self.0 >> 24 & 0xFF | narrow)
     }
 
-    /// The same, but undefined.
-    pub const fn undefined(self) -> Op {
-        Op(self.0 & !0xFF | kind::UDF as u64)
-    }
-
-    /// Whether this goes on elsewhere than behind it, perhaps, or begins an IT block: within one it has to be the last
-    /// (A7.3.3).
-    pub const fn is_last_in_it(self) -> bool {
-        match self.kind() {
-            kind::B..=kind::IT => true,
-            _ => self.writes_pc(),
-        }
+    /// The same, or undefined if it has to be an IT block's last (A7.3.3) and is not, with ITSTATE after it as given: what
+    /// goes on elsewhere than behind it, perhaps, or begins an IT block.
+    #[inline(always)]
+    pub const fn with_it_after(self, it: u8) -> Op {
+        let is_last = matches!(self.kind(), kind::B..=kind::IT) || self.writes_pc();
+        if it != 0 && is_last { Op(self.0 & !0xFF | kind::UDF as u64) } else { self }
     }
 
     /// Whether the PC is a destination register like others.

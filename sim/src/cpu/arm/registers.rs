@@ -109,6 +109,12 @@ pub(super) struct Registers {
     pub fp_active: bool,
 }
 
+/// ITAdvance (A7.3.2): ITSTATE after an instruction that had `it`.
+#[inline(always)]
+pub(super) const fn it_advanced(it: u8) -> u8 {
+    if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F }
+}
+
 impl Registers {
     /// Whether software would see the same registers and flags.
     pub fn same(&self, other: &Registers) -> bool {

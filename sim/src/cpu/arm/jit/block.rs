@@ -2,6 +2,7 @@
 
 use super::super::Core;
 use super::super::op::{Op, kind};
+use super::super::registers::it_advanced;
 
 /// Instructions of a block, unless an IT block is not at its end yet.
 const LONGEST: usize = 48;
@@ -37,8 +38,8 @@ impl Core {
             let Some(op) = (!full && !again).then(|| self.translatable(pc, it != 0)).flatten() else { break };
             let after = pc.wrapping_add(op.len());
             let (before, in_it) = (it, it != 0);
-            it = if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F };
-            let op = if it != 0 && op.is_last_in_it() { op.undefined() } else { op };
+            it = it_advanced(it);
+            let op = op.with_it_after(it);
             block.instructions.push(Instruction { pc, op, it: before, cost: self.cost(op) });
             pc = match op.kind() {
                 kind::B | kind::BL if !in_it => pc.wrapping_add(op.imm()),

@@ -10,7 +10,7 @@ use std::mem::offset_of;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::super::op::{Op, kind};
-use super::super::registers::Flags;
+use super::super::registers::{Flags, it_advanced};
 use super::super::{Core, config::Timing};
 use super::aside::ELSEWHERE;
 use super::block::{Block, Instruction};
@@ -174,12 +174,11 @@ impl<'a> Emitter<'a> {
         if instruction.it == 0 {
             return self.operation(here);
         }
-        // ITAdvance (A7.3.2), as `Core::inside_it` does.
+        // As `Core::inside_it` does.
         let it = instruction.it;
-        let advanced = if it & 7 == 0 { 0 } else { it & 0xE0 | it << 1 & 0x1F };
         dynasm!(self.ops
             ; .arch x64
-            ; mov BYTE [BYTE rbx + ITSTATE], advanced as i8
+            ; mov BYTE [BYTE rbx + ITSTATE], it_advanced(it) as i8
             ; mov BYTE [BYTE rbx + IT_EXECUTED], it as i8
         );
         let condition = u32::from(it >> 4);

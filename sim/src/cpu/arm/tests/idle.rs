@@ -159,10 +159,10 @@ fn snippet(what: u8, x: u16, y: u16) -> Vec<u16> {
         // ldr from ICSR, sev, nop
         17 => vec![0x6828 | d],
         18 => vec![0xBF40],
-        // A steady write.
-        20 => vec![0x61F8 | d],
         // An add, without which nothing counts.
         19 => vec![0x3000 | d << 8 | y & 1],
+        // A steady write.
+        20 => vec![0x61F8 | d],
         _ => vec![0xBF00],
     }
 }

@@ -76,9 +76,9 @@ impl Mmio for Device {
             0xC => cx.irq.set(0, false),
             0x10 => *cx.reset = true,
             0x14 => *cx.stall += u64::from(value),
+            0x18 => *cx.flash_busy_until = cx.cycle + u64::from(value),
             // Does nothing.
             0x1C => *cx.steady = true,
-            0x18 => *cx.flash_busy_until = cx.cycle + u64::from(value),
             _ => return Err(BusFault { address }),
         }
         self.schedule(cx);
